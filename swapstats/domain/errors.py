@@ -1,0 +1,67 @@
+"""The errors of swapstats, one small tree.
+
+    SwapstatsError
+    ├── ConfigError            a configured value is wrong; names the key and what was expected
+    ├── StoreError             the state store (Redis)
+    │   ├── StoreUnavailable   not reachable, or its connection broke: RAM state must be restored before going on
+    │   └── Fenced             another worker has taken the partition, or its state moved on without us: let go
+    ├── SourceError            the log (Kafka)
+    │   ├── SourceUnavailable  not reachable for now
+    │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
+    ├── DeadLetterError        a dead letter was not acknowledged
+    ├── FeedError              an update could not be sent to the web processes; the next one will carry it
+    ├── ArchiveUnavailable     ClickHouse is down or too slow
+    └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
+"""
+
+
+class SwapstatsError(Exception):
+    """Base of everything swapstats raises on purpose."""
+
+
+class ConfigError(SwapstatsError):
+    pass
+
+
+class StoreError(SwapstatsError):
+    pass
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - reads as the state it names
+    pass
+
+
+class Fenced(StoreError):  # noqa: N818
+    """`partition` is the one that was lost."""
+
+    def __init__(self, message: str, partition: int) -> None:
+        super().__init__(message)
+        self.partition = partition
+
+
+class SourceError(SwapstatsError):
+    pass
+
+
+class SourceUnavailable(SourceError):  # noqa: N818
+    pass
+
+
+class SourceChanged(SourceError):  # noqa: N818
+    pass
+
+
+class DeadLetterError(SwapstatsError):
+    pass
+
+
+class FeedError(SwapstatsError):
+    pass
+
+
+class ArchiveUnavailable(SwapstatsError):  # noqa: N818
+    pass
+
+
+class TooManyInvalid(SwapstatsError):  # noqa: N818
+    pass

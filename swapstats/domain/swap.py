@@ -1,0 +1,74 @@
+"""A swap event as the domain knows it, and the identities of events, occurrences and tokens (CONTRACT §1)."""
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import NamedTuple
+
+
+class Side(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+
+
+class Swap(NamedTuple):
+    """One valid swap event. Amounts are fixed-point integers, times epoch milliseconds."""
+
+    event_id: str
+    token_id: str
+    is_buy: bool
+    amount_usd: int
+    amount_token: int
+    event_time_ms: int
+    removed: bool
+    block_hash: str | None
+    block_number: int | None
+    token_symbol: str | None
+    chain_id: int
+    tx_hash: str
+    log_index: int
+    token_address: str
+    pool_address: str | None
+    trader: str | None
+
+    @property
+    def side(self) -> Side:
+        return Side.BUY if self.is_buy else Side.SELL
+
+
+def event_id(chain_id: int, tx_hash: str, log_index: int) -> str:
+    return f"{chain_id}:{tx_hash}:{log_index}"
+
+
+def token_id(chain_id: int, token_address: str) -> str:
+    return f"{chain_id}:{token_address}"
+
+
+def occurrence_digest(swap: Swap) -> bytes:
+    """16 bytes that identify an occurrence: the event in its block, so that a swap which a reorganisation put into
+    another block is another occurrence, and a redelivery is the same one."""
+    if swap.block_hash is not None:
+        block = f"#{swap.block_hash}"
+    elif swap.block_number is not None:
+        block = f"@{swap.block_number}"
+    else:
+        block = ""
+    return blake2b(f"{len(block)}{block}{swap.event_id}".encode(), digest_size=16).digest()
+
+
+class InvalidReason(StrEnum):
+    """Why a record is not a swap event; header `reason` of its dead letter."""
+
+    MALFORMED_JSON = "malformed_json"
+    MISSING_FIELD = "missing_field"
+    BAD_FIELD = "bad_field"
+    EVENT_ID_MISMATCH = "event_id_mismatch"
+    FROM_THE_FUTURE = "from_the_future"
+    UNSUPPORTED_SCHEMA_VERSION = "unsupported_schema_version"
+    TOO_LARGE = "too_large"
+
+
+class Invalid(NamedTuple):
+    """A record that is no valid swap event: the reason, and a sentence that names what was wrong and what was expected."""
+
+    reason: InvalidReason
+    detail: str

@@ -1,0 +1,66 @@
+"""The live view as every web process can load it: the latest part of each token, per partition.
+
+A partition's parts change in steps numbered by `seq`, which only grows while its `live_epoch` stays the same. A new
+live epoch says that continuity is lost: what was seen under the old one is void.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+
+class LiveMeta(NamedTuple):
+    """Where a partition's live view stands: evaluated at `as_of_ms` from all records below `offset`.
+
+    `windows` names the windows in the order of the parts' windows, as "5m/300000/5000,…".
+    """
+
+    live_epoch: str
+    seq: int
+    as_of_ms: int
+    offset: int
+    complete_since_ms: int
+    windows: str
+
+
+class Step(NamedTuple):
+    """One step of a partition: the parts that changed (encoded) and the tokens that are gone, on top of `prev_seq`.
+    Equal `prev_seq` and `meta.seq` say that only time has passed."""
+
+    partition: int
+    prev_seq: int
+    meta: LiveMeta
+    parts: Mapping[str, bytes]
+    gone: Sequence[str]
+    reorged: Sequence[str]
+    """Tokens among `parts` or `gone` that a retraction corrected in this step."""
+
+
+class LivePartition(NamedTuple):
+    """All of a partition, as loaded. A part comes with the seq of the step that wrote it."""
+
+    meta: LiveMeta
+    parts: Mapping[str, tuple[int, bytes]]
+
+
+class LiveWriter(Protocol):
+    """What a worker writes. Fenced by the lease's epoch, like checkpoints."""
+
+    def open(self, partition: int, epoch: int) -> LiveMeta | None:
+        """Where the view of this partition stands, None where there is none to continue: a fresh one, or one whose
+        store has lost writes since, gets a new live epoch with its first step."""
+
+    def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
+        """Write the steps in one atomic step. Raises Fenced (nothing is written then) or StoreUnavailable."""
+
+
+class LiveReader(Protocol):
+    """What a web process loads; asynchronous. Raises StoreUnavailable."""
+
+    async def source(self) -> str:
+        """Key of the log that is live now; empty where no worker has ever published."""
+
+    async def partitions(self, source: str) -> Mapping[int, LiveMeta]:
+        """Where each partition of that log stands."""
+
+    async def load(self, source: str, partition: int) -> LivePartition | None:
+        """The whole of a partition at one instant."""
