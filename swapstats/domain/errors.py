@@ -11,6 +11,7 @@
     ├── DeadLetterError        a dead letter was not acknowledged
     ├── FeedError              an update could not be sent to the web processes; the next one will carry it
     ├── ArchiveUnavailable     ClickHouse is down or too slow
+    ├── PartError              an embedded part (Redis, broker …) could not start, or died
     └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
 """
 
@@ -64,4 +65,8 @@ class ArchiveUnavailable(SwapstatsError):  # noqa: N818
 
 
 class TooManyInvalid(SwapstatsError):  # noqa: N818
+    pass
+
+
+class PartError(SwapstatsError):
     pass
