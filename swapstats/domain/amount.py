@@ -22,9 +22,9 @@ def parse_amount(text: str, digits: int) -> int:
     Raises ValueError, saying what was expected, for anything but a finite number from 0 to below 10^48.
     """
     whole, _, fraction = text.partition(".")
-    if len(whole) <= MAX_INTEGER_DIGITS and len(fraction) <= digits and (whole + fraction).isdecimal():
-        if whole and text.isascii() and text[-1] != ".":
-            return int(whole + fraction.ljust(digits, "0"))
+    plain = 0 < len(whole) <= MAX_INTEGER_DIGITS and len(fraction) <= digits
+    if plain and (whole + fraction).isdecimal() and text.isascii():
+        return int(whole + fraction.ljust(digits, "0"))
     return _parse_unusual(text, digits)
 
 

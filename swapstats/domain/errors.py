@@ -1,18 +1,18 @@
 """The errors of swapstats, one small tree.
 
-    SwapstatsError
-    ├── ConfigError            a configured value is wrong; names the key and what was expected
-    ├── StoreError             the state store (Redis)
-    │   ├── StoreUnavailable   not reachable, or its connection broke: RAM state must be restored before going on
-    │   └── Fenced             another worker has taken the partition, or its state moved on without us: let go
-    ├── SourceError            the log (Kafka)
-    │   ├── SourceUnavailable  not reachable for now
-    │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
-    ├── DeadLetterError        a dead letter was not acknowledged
-    ├── FeedError              an update could not be sent to the web processes; the next one will carry it
-    ├── ArchiveUnavailable     ClickHouse is down or too slow
-    ├── PartError              an embedded part (Redis, broker …) could not start, or died
-    └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
+SwapstatsError
+├── ConfigError            a configured value is wrong; names the key and what was expected
+├── StoreError             the state store (Redis)
+│   ├── StoreUnavailable   not reachable, or its connection broke: RAM state must be restored before going on
+│   └── Fenced             another worker has taken the partition, or its state moved on without us: let go
+├── SourceError            the log (Kafka)
+│   ├── SourceUnavailable  not reachable for now
+│   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
+├── DeadLetterError        a dead letter was not acknowledged
+├── FeedError              an update could not be sent to the web processes; the next one will carry it
+├── ArchiveUnavailable     ClickHouse is down or too slow
+├── PartError              an embedded part (Redis, broker …) could not start, or died
+└── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
 """
 
 
