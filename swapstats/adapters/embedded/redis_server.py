@@ -27,9 +27,7 @@ class RedisServer:
     `everysec` up to a second may go. `PartError` where there is no binary, or it cannot start.
     """
 
-    def __init__(
-        self, directory: Path, *, port: int = 0, fsync: Literal["always", "everysec"] = "everysec"
-    ) -> None:
+    def __init__(self, directory: Path, *, port: int = 0, fsync: Literal["always", "everysec"] = "everysec") -> None:
         self.directory = directory
         self.port = port
         self._fsync = fsync
@@ -108,6 +106,7 @@ def server_command(directory: Path, port: int, fsync: str = "everysec") -> list[
         "save": "",
         "maxmemory-policy": "noeviction",
         "daemonize": "no",
+        "loglevel": "warning",
         **LEDGER_SETTINGS,
     }
     return [find_binary(), *(word for key, value in settings.items() for word in (f"--{key}", value))]
