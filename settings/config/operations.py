@@ -1,0 +1,36 @@
+"""What operators watch: the keys `metrics`, `alerts` and `log`."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from settings.config.section import Section
+from settings.config.values import HttpUrl, ListenAddress, setting
+
+
+class Metrics(Section):
+    prometheus: ListenAddress | None = setting(":9091")
+    """Where a worker shows its metrics; null turns it off."""
+    pprof: ListenAddress | None = setting(":6060")
+    """Where a process shows its stacks and memory; null turns it off."""
+
+
+class Telegram(Section):
+    bot_token: SecretStr | None = None
+    """The bot's token; without one nothing is sent."""
+    bot_token_file: Path | None = None
+    """A file that holds it."""
+    chat_id: str | None = None
+    """The chat that alerts go to."""
+    api_base: HttpUrl = "https://api.telegram.org"
+    """The Bot API server."""
+
+
+class Alerts(Section):
+    telegram: Telegram = Telegram()
+
+
+class Log(Section):
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important level that is written."""
