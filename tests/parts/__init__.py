@@ -1,0 +1,1 @@
+"""Real parts for the tests: what a user would run, started and broken on demand."""
