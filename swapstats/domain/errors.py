@@ -11,6 +11,7 @@ SwapstatsError
 ├── DeadLetterError        a dead letter was not acknowledged
 ├── FeedError              an update could not be sent to the web processes; the next one will carry it
 ├── ArchiveUnavailable     ClickHouse is down or too slow
+├── MessageRefused         a WebSocket message, or one topic of it, asks for what cannot be had
 ├── PartError              an embedded part (Redis, broker …) could not start, or died
 └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
 """
@@ -66,6 +67,15 @@ class ArchiveUnavailable(SwapstatsError):  # noqa: N818
 
 class TooManyInvalid(SwapstatsError):  # noqa: N818
     pass
+
+
+class MessageRefused(SwapstatsError):  # noqa: N818
+    """`code` is one of the protocol's error codes; `id` the message's own, where it could be read."""
+
+    def __init__(self, code: str, message: str, id: int | str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.id = id
 
 
 class PartError(SwapstatsError):

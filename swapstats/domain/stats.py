@@ -99,7 +99,8 @@ def price_usd(usd: int, token: int) -> str | None:
 
 
 def price_change_pct(newest: Edge | None, oldest: Edge | None) -> str | None:
-    """By how many percent the newest bucket's VWAP differs from the oldest's, two decimals; None where either has no price."""
+    """By how many percent the newest bucket's VWAP differs from the oldest's, with two decimals; None where either
+    has no price."""
     if not newest or not oldest or not newest.token or not oldest.token or not oldest.usd:
         return None
     before, after = oldest.usd * newest.token, newest.usd * oldest.token

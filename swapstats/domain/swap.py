@@ -68,7 +68,7 @@ class InvalidReason(StrEnum):
 
 
 class Invalid(NamedTuple):
-    """A record that is no valid swap event: the reason, and a sentence that names what was wrong and what was expected."""
+    """A record that is no valid swap event; `detail` names what was wrong and what was expected."""
 
     reason: InvalidReason
     detail: str

@@ -1,8 +1,8 @@
 """Snapshots of engine state: segments and the next offset, moved together.
 
-A partition's checkpoint belongs to whoever holds its lease. Taking a lease raises the partition's epoch; every write names
-the epoch and the revision it builds on, and one of an older epoch or another revision is refused whole. So a worker
-that was taken for dead cannot overwrite its successor, and one whose store lost its last writes notices.
+A partition's checkpoint belongs to whoever holds its lease. Taking a lease raises the partition's epoch; every write
+names the epoch and the revision it builds on, and one of an older epoch or another revision is refused whole. So a
+worker that was taken for dead cannot overwrite its successor, and one whose store lost its last writes notices.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,18 +10,18 @@ from typing import NamedTuple, Protocol
 
 
 class SegmentKey(NamedTuple):
-    """A segment: bucket `index` of the ring with buckets of `width_ms`."""
+    """A segment: the bucket from `bucket * width_ms` on."""
 
     width_ms: int
-    index: int
+    bucket: int
 
 
 class CheckpointMeta(NamedTuple):
     """Everything of a checkpoint but its segments.
 
     `next_offset` is the first offset that the segments do not contain. `outcomes` counts every record below it by
-    its outcome's name, since the partition was begun. `complete_since_ms` is the event time from which on the windows miss
-    nothing (0: always), `saved_at_ms` when it was written.
+    its outcome's name, since the partition was begun. `complete_since_ms` is the event time from which on the windows
+    miss nothing (0: always), `saved_at_ms` when it was written.
     """
 
     revision: int
@@ -46,8 +46,8 @@ class CheckpointStore(Protocol):
     def take(self, partition: int, owner: str) -> Lease:
         """Take the partition over, whoever held it; the epoch is higher than any before."""
 
-    def segments(self, partition: int, keys: Sequence[SegmentKey]) -> Iterator[tuple[SegmentKey, bytes]]:
-        """Those of `keys` that the checkpoint holds, in the order of `keys`, read in bounded pieces."""
+    def segments(self, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
+        """All segments of the checkpoint in the order of their keys, read in bounded pieces."""
 
     def save(
         self,

@@ -4,7 +4,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The one clock that all workers of a deployment share, so that no machine's own clock decides what a window covers.
+    """The one clock that all workers of a deployment share, so that no machine's own clock decides what a window
+    covers.
 
     It never runs backwards within a process.
     """

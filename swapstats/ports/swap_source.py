@@ -85,7 +85,7 @@ class SwapSource(Protocol):
         """Undo `pause`."""
 
     def commit(self, offsets: Mapping[int, int]) -> None:
-        """Tell the group's committed offsets, for lag tools; asynchronous, best effort, never raises for a rebalance."""
+        """Tell the group's committed offsets, for lag tools; asynchronous, best effort, no error for a rebalance."""
 
     def lag(self) -> Mapping[int, int]:
         """Records not yet given to us, per assigned partition, from what the client knows already (no round trip)."""

@@ -1,0 +1,123 @@
+"""The window engine of one partition: swaps in, exact rolling windows of every token out. Pure; time is passed in.
+
+What it holds is the sum of the swaps applied, whatever their order; `now` only chooses which buckets a window covers.
+A token's part may be negative where its swap was counted by another partition: parts only make sense added up.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from aggregator.windows.ring import Ring
+from aggregator.windows.segments import PackedSegment
+from swapstats.domain.stats import EMPTY_WINDOW, Part, WindowPart
+from swapstats.domain.swap import Swap
+from swapstats.domain.window import Window
+
+PACK_AFTER_MS = 180_000
+"""Segments are packed this long after their bucket ended: by then hardly anything touches them."""
+
+
+class Changes(NamedTuple):
+    """Tokens whose part may differ from what was last taken, and those among them that a retraction touched."""
+
+    tokens: set[str]
+    reorged: set[str]
+
+
+class WindowEngine:
+    """All windows of all tokens of one partition.
+
+    `margin_ms` is how long buckets are kept after they left the longest window of their width, so that a successor
+    whose time is a little behind still finds them.
+    """
+
+    def __init__(self, windows: Sequence[Window], margin_ms: int, now_ms: int) -> None:
+        self._windows = tuple(windows)
+        widths = sorted({window.bucket_ms for window in windows})
+        self._rings = [Ring(width, [w for w in windows if w.bucket_ms == width], margin_ms, now_ms) for width in widths]
+        rolling = {r.window.name: (ring, r) for ring in self._rings for r in ring.rolling}
+        self._rolling = [rolling[window.name] for window in windows]
+        self._about: dict[str, tuple[str | None, int]] = {}  # token → its latest symbol, its newest event time
+        self._changed: set[str] = set()
+        self._reorged: set[str] = set()
+
+    def apply(self, swap: Swap) -> None:
+        """Count a swap in the bucket of its event time."""
+        self._add(swap, swap.amount_usd, swap.amount_token, 1)
+
+    def retract(self, swap: Swap) -> None:
+        """Take a swap out again, exactly as it was added."""
+        self._add(swap, -swap.amount_usd, -swap.amount_token, -1)
+        self._reorged.add(swap.token_id)
+
+    def _add(self, swap: Swap, usd: int, amount: int, count: int) -> None:
+        token, symbol, event_ms = swap.token_id, swap.token_symbol, swap.event_time_ms
+        side = 0 if swap.is_buy else 1
+        for ring in self._rings:
+            ring.add(token, symbol, event_ms, side, usd, amount, count)
+        self._changed.add(token)
+        about = self._about.get(token)
+        if about is None or event_ms > about[1] or (symbol and symbol != about[0]):
+            self._tell(token, symbol, event_ms)
+
+    def _tell(self, token: str, symbol: str | None, event_ms: int) -> None:
+        old_symbol, newest_ms = self._about.get(token, (None, event_ms))
+        self._about[token] = (symbol or old_symbol, max(event_ms, newest_ms))
+
+    def advance(self, now_ms: int) -> None:
+        """Let windows cover what they cover at `now_ms`; earlier times than the last are ignored."""
+        for ring in self._rings:
+            ring.advance(now_ms)
+            ring.pack(now_ms - PACK_AFTER_MS)
+            if ring.changed:
+                self._changed |= ring.changed
+                ring.changed = set()
+
+    def take_changes(self) -> Changes:
+        """What changed since this was last asked."""
+        changes = Changes(self._changed, self._reorged)
+        self._changed, self._reorged = set(), set()
+        return changes
+
+    def part(self, token: str) -> Part | None:
+        """The token's part as of the last `advance`; None where no window holds anything of it."""
+        totals = [rolling.totals.get(token) for _, rolling in self._rolling]
+        if not any(totals):
+            self._forget_unless_held(token)
+            return None
+        symbol, last_event_ms = self._about.get(token, (None, 0))
+        newest = next((edge for ring in self._rings if (edge := ring.newest(token))), None)
+        windows = tuple(
+            WindowPart._make((*total, ring.oldest(token, rolling))) if total else EMPTY_WINDOW
+            for total, (ring, rolling) in zip(totals, self._rolling, strict=True)
+        )
+        return Part(symbol, last_event_ms, newest, windows)
+
+    def _forget_unless_held(self, token: str) -> None:
+        if not any(ring.holds(token) for ring in self._rings):
+            self._about.pop(token, None)
+
+    def tokens(self) -> set[str]:
+        """All tokens of which some window holds something."""
+        return {token for _, rolling in self._rolling for token in rolling.totals}
+
+    def take_dirty(self) -> Iterator[tuple[int, int, PackedSegment]]:
+        """Width, index and content of each segment that changed since the last checkpoint."""
+        for ring in self._rings:
+            for index, segment in ring.take_dirty():
+                yield ring.width_ms, index, segment
+
+    def take_dropped(self) -> list[tuple[int, int]]:
+        """Width and index of each segment that the last checkpoint may hold and we no longer do."""
+        return [(ring.width_ms, index) for ring in self._rings for index in sorted(ring.take_dropped())]
+
+    def load(self, width_ms: int, index: int, segment: PackedSegment) -> None:
+        """Take in a segment of a checkpoint, in the order of (width, index). Widths that no window uses any more
+        are left out."""
+        rings = [ring for ring in self._rings if ring.width_ms == width_ms]
+        shared = segment.interned()
+        if not rings or not rings[0].load(index, shared):
+            return
+        for token, symbol, last_ms in zip(shared.tokens, shared.symbols, shared.last_ms, strict=True):
+            self._tell(token, symbol, last_ms)
+        self._changed.update(shared.tokens)

@@ -1,0 +1,61 @@
+"""Rolling sums: what a window holds of every token, kept up to date by what enters and what leaves."""
+
+from collections.abc import Iterable
+
+from aggregator.windows.segments import BUYS, SELLS, TOKEN, Row
+from swapstats.domain.window import Window
+
+_SUMS = slice(0, 5)
+
+
+class RollingWindow:
+    """Sums per token over the buckets from `first` up to the ring's current one."""
+
+    __slots__ = ("first", "totals", "window")
+
+    def __init__(self, window: Window, now_ms: int) -> None:
+        self.window = window
+        self.first = window.first_bucket(now_ms)
+        self.totals: dict[str, Row] = {}
+        """token → [buy USD, sell USD, token amount, buys, sells]; tokens with nothing in the window are absent."""
+
+    def add(self, token: str, side: int, usd: int, amount: int, count: int) -> None:
+        total = self.totals.get(token)
+        if total is None:
+            total = self.totals[token] = [0, 0, 0, 0, 0]
+        total[side] += usd
+        total[TOKEN] += amount
+        total[BUYS + side] += count
+        if not total[BUYS] and not total[SELLS] and not any(total):
+            del self.totals[token]
+
+    def enter(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """A segment's rows come into the window."""
+        totals = self.totals
+        for token, row in rows:
+            total = totals.get(token)
+            if total is None:
+                totals[token] = row[_SUMS]
+            else:
+                total[0] += row[0]
+                total[1] += row[1]
+                total[2] += row[2]
+                total[3] += row[3]
+                total[4] += row[4]
+                if not any(total):
+                    del totals[token]
+
+    def leave(self, rows: Iterable[tuple[str, Row]]) -> None:
+        """A segment's rows go out of the window."""
+        totals = self.totals
+        for token, row in rows:
+            total = totals.get(token)
+            if total is None:
+                total = totals[token] = [0, 0, 0, 0, 0]
+            total[0] -= row[0]
+            total[1] -= row[1]
+            total[2] -= row[2]
+            total[3] -= row[3]
+            total[4] -= row[4]
+            if not any(total):
+                del totals[token]
