@@ -34,7 +34,12 @@ class Config(BaseSettings):
     """Everything that can be configured. Arguments win over the environment, the environment over the file."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        env_parse_none_str="null",
+        extra="forbid",
+        frozen=True,
     )
 
     ingest: Ingest = Ingest()

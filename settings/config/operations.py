@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from settings.config.section import Section
 from settings.config.values import HttpUrl, ListenAddress, setting
@@ -21,7 +21,7 @@ class Telegram(Section):
     """The bot's token; without one nothing is sent."""
     bot_token_file: Path | None = None
     """A file that holds it."""
-    chat_id: str | None = None
+    chat_id: str | None = Field(None, coerce_numbers_to_str=True)
     """The chat that alerts go to."""
     api_base: HttpUrl = "https://api.telegram.org"
     """The Bot API server."""

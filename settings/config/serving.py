@@ -48,15 +48,29 @@ class Security(Section):
 
 
 class Bucket(Section):
+    """A token bucket."""
+
     refill_per_sec: float = Field(gt=0)
-    """Requests a second in the long run."""
     burst: Count
-    """Requests at once."""
+
+
+class JwtBucket(Bucket):
+    refill_per_sec: float = Field(50, gt=0)
+    """Requests a second in the long run, for each `sub`."""
+    burst: Count = 200
+    """Requests at once, for each `sub`."""
+
+
+class IpBucket(Bucket):
+    refill_per_sec: float = Field(20, gt=0)
+    """Requests a second in the long run, for each client address without a token."""
+    burst: Count = 60
+    """Requests at once, for each client address without a token."""
 
 
 class RateLimit(Section):
-    by_jwt: Bucket = Bucket(refill_per_sec=50, burst=200)
-    by_ip: Bucket = Bucket(refill_per_sec=20, burst=60)
+    by_jwt: JwtBucket = JwtBucket()
+    by_ip: IpBucket = IpBucket()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Addresses or networks whose `X-Forwarded-For` entries are believed."""
 

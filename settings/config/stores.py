@@ -95,8 +95,8 @@ class PubSub(Section):
 
 class Database(Section):
     url: DatabaseUrl | None = None
-    """Django's own tables (users, sessions, revoked tokens): `sqlite:///path` or
-    `postgresql://user@host:5432/name`; SQLite in `embedded.data_dir` if not given."""
+    """Django's own tables (users, sessions, revoked tokens): `sqlite:///file`, with a fourth slash where the path is
+    absolute, or `postgresql://user@host:5432/name`; SQLite in `embedded.data_dir` if not given."""
     password: SecretStr | None = None
     """Its password, where the URL does not hold one."""
     password_file: Path | None = None

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from annotated_types import Gt
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, WithJsonSchema
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -67,12 +66,16 @@ def _url_with(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Duration = Annotated[int, BeforeValidator(parse_duration)]
-Interval = Annotated[int, BeforeValidator(parse_duration), Gt(0)]
-Count = Annotated[int, Gt(0)]
-Size = Annotated[ByteSize, Gt(0)]
-ListenAddress = Annotated[Address, BeforeValidator(parse_address)]
-Server = Annotated[str, AfterValidator(_server)]
+def _documented_as(name: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "format": name})
+
+
+Duration = Annotated[int, BeforeValidator(parse_duration), _documented_as("duration")]
+Interval = Annotated[int, BeforeValidator(parse_duration), Field(gt=0), _documented_as("duration")]
+Count = Annotated[int, Field(gt=0)]
+Size = Annotated[ByteSize, Field(gt=0), _documented_as("size")]
+ListenAddress = Annotated[Address, BeforeValidator(parse_address), _documented_as("address")]
+Server = Annotated[str, AfterValidator(_server), _documented_as("address")]
 RedisUrl = Annotated[str, _url_with("redis", "rediss", "unix")]
 ClickHouseUrl = Annotated[str, _url_with("clickhouse", "clickhouses")]
 DatabaseUrl = Annotated[str, _url_with("sqlite", "postgresql")]

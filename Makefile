@@ -1,0 +1,56 @@
+# What a developer or operator types. Needs make and Python 3.11 or newer with its venv module, and no root.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+RUN := $(VENV)/bin/python
+JOBS ?= 2
+.DEFAULT_GOAL := help
+.PHONY: help env dev up test lint unit docs bench chaos
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+env: $(RUN) ## what is needed to run, in .venv
+	@$(call install,requirements.txt)
+
+dev: env
+	@$(call install,requirements-dev.txt)
+
+up: env ## everything embedded on this machine, fed with swaps
+	@$(RUN) manage.py up
+
+test: dev lint unit ## lint, then all tests but the slow ones
+
+lint: dev ## style, types, and the arrows between the rooms
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(VENV)/bin/lint-imports
+	$(RUN) -m mypy .
+
+unit: dev
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile -m "not slow" -rs
+
+chaos: dev ## break real parts, the long way
+	$(RUN) -m pytest tests/chaos -rs
+
+bench: dev ## measure throughput and latency
+	$(RUN) -m pytest tests/load -m slow -rs -s
+
+docs: dev ## write again the pages that are made from code
+	$(RUN) -m settings.config.document
+
+$(RUN):
+	@test -n "$(PYTHON)" || { echo "swapstats needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "swapstats needs Python 3.11 or newer, not $$($(PYTHON) -V); try: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Installs $(1) unless the very same text of it and of requirements.txt was installed before.
+define install
+cat requirements.txt $(1) | cmp -s - $(VENV)/$(1).installed || { \
+	echo "installing $(1)"; \
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(1) && \
+	cat requirements.txt $(1) > $(VENV)/$(1).installed; }
+endef
