@@ -57,6 +57,10 @@ class DeadLetterError(SwapstatsError):
     pass
 
 
+class ViewNotReady(SwapstatsError):  # noqa: N818
+    pass
+
+
 class FeedError(SwapstatsError):
     pass
 

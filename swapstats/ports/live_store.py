@@ -5,7 +5,10 @@ live epoch says that continuity is lost: what was seen under the old one is void
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
+
+from swapstats.domain.window import Window
 
 
 class LiveMeta(NamedTuple):
@@ -22,6 +25,18 @@ class LiveMeta(NamedTuple):
     windows: str
 
 
+def describe_windows(windows: Sequence[Window]) -> str:
+    """The windows as `LiveMeta.windows` names them."""
+    return ",".join(f"{window.name}/{window.length_ms}/{window.bucket_ms}" for window in windows)
+
+
+@lru_cache(maxsize=16)
+def read_windows(description: str) -> tuple[Window, ...]:
+    """What `describe_windows` described. Raises ValueError for anything else."""
+    fields = (text.split("/") for text in description.split(","))
+    return tuple(Window(name, int(length), int(bucket)) for name, length, bucket in fields)
+
+
 class Step(NamedTuple):
     """One step of a partition: the parts that changed (encoded) and the tokens that are gone, on top of `prev_seq`.
     Equal `prev_seq` and `meta.seq` say that only time has passed."""
@@ -33,6 +48,9 @@ class Step(NamedTuple):
     gone: Sequence[str]
     reorged: Sequence[str]
     """Tokens among `parts` or `gone` that a retraction corrected in this step."""
+    whole: bool = False
+    """`parts` are all there is: what else the partition held is gone. So is the first step of a live epoch, and that
+    of a worker which continues one without knowing what tokens it held."""
 
 
 class LivePartition(NamedTuple):
