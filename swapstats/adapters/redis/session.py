@@ -10,7 +10,7 @@ from typing import Any
 
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
@@ -28,7 +28,7 @@ class RedisSession:
     Redis refuses a command as such, which is a defect or a wrong set-up and leaves the connection as it is.
     """
 
-    def __init__(self, connection: AbstractConnection) -> None:
+    def __init__(self, connection: ConnectionInterface) -> None:
         self._connection = connection
         self._ended: str | None = None
         self._attempt(connection.connect)
@@ -68,7 +68,7 @@ class RedisSession:
         self._end("the session was closed")
 
     def _exchange(self, args: Sequence[Argument]) -> Any:
-        self._connection.send_command(*args)
+        self._connection.send_command(*args)  # type: ignore[no-untyped-call]
         return self._connection.read_response()
 
     def _attempt(self, call: Callable[[], Any]) -> Any:
@@ -91,7 +91,7 @@ class RedisSession:
 
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
-        self._connection.disconnect()
+        self._connection.disconnect()  # type: ignore[no-untyped-call]
 
 
 _LOST_WRITES = ("READONLY", "MASTERDOWN", "LOADING", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE", "CLUSTERDOWN")

@@ -1,0 +1,109 @@
+"""Checkpoints in Redis: per partition a hash with the meta and a hash with the segments.
+
+They stand in the same Redis as the ledger, hence in the same replication stream and the same append-only file: what a
+crash or a failover loses is a suffix of both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
+from swapstats.adapters.redis.session import RedisSession
+from swapstats.domain.errors import StoreError
+from swapstats.ports.checkpoint_store import CheckpointMeta, Lease, SegmentKey
+from swapstats.ports.swap_source import SourceIdentity
+
+_PIECE = 32
+"""Segments read at a time: some megabytes at most."""
+
+# Epochs start from the clock, so that they grow even if Redis has forgotten the last one.
+_TAKE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local epoch = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') + 1)
+redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'owner', ARGV[1])
+return redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'next_offset', 'outcomes', 'complete_since_ms', 'saved_at_ms')
+"""
+
+# ARGV: epoch, revision built on, ttl, number of meta fields, meta fields and values, number of segment fields, segment
+# fields and values, fields to drop. HSET and HDEL take what unpack can put on the stack, so they go in pieces.
+_SAVE = """
+local epoch, revision = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'revision'))
+if epoch ~= ARGV[1] or (revision or '0') ~= ARGV[2] then return redis.error_reply('FENCED 1') end
+local at = 5 + ARGV[4]
+redis.call('HSET', KEYS[1], unpack(ARGV, 5, at - 1))
+local stop = at + ARGV[at]
+for i = at + 1, stop, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+for i = stop + 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[3])
+return 1
+"""
+
+
+class RedisCheckpointStore:
+    """Checkpoints of one log; one that nobody writes any more is forgotten after `ttl_ms`."""
+
+    def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, ttl_ms: int) -> None:
+        self._session = session
+        self._take = session.script(_TAKE)
+        self._save = session.script(_SAVE)
+        self._prefix = prefix
+        self._source = source
+        self._ttl_ms = ttl_ms
+
+    def take(self, partition: int, owner: str) -> Lease:
+        epoch, *stored = self._take([self._meta_key(partition)], [owner])
+        return Lease(partition, int(epoch), owner, _read_meta(stored))
+
+    def segments(self, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
+        key = self._segments_key(partition)
+        fields = sorted(_read_field(field) for field in self._session.command("HKEYS", key))
+        for start in range(0, len(fields), _PIECE):
+            piece = fields[start : start + _PIECE]
+            values = self._session.command("HMGET", key, *map(_field, piece))
+            yield from ((field, value) for field, value in zip(piece, values, strict=True) if value is not None)
+
+    def save(
+        self, lease: Lease, meta: CheckpointMeta, segments: Mapping[SegmentKey, bytes], dropped: Sequence[SegmentKey]
+    ) -> None:
+        fields = [item for name, value in _write_meta(meta) for item in (name, value)]
+        written = [item for key, data in segments.items() for item in (_field(key), data)]
+        head = (lease.epoch, meta.revision - 1, self._ttl_ms)
+        try:
+            self._save(
+                [self._meta_key(lease.partition), self._segments_key(lease.partition)],
+                [*head, len(fields), *fields, len(written), *written, *map(_field, dropped)],
+            )
+        except StoreError as error:
+            raise_if_fenced(error, [lease.partition])
+            raise
+
+    def _meta_key(self, partition: int) -> str:
+        return checkpoint_key(self._prefix, self._source, partition)
+
+    def _segments_key(self, partition: int) -> str:
+        return f"{self._prefix}segments:{self._source.key}:{partition}"
+
+
+def _field(key: SegmentKey) -> str:
+    return f"{key.width_ms}:{key.bucket}"
+
+
+def _read_field(field: bytes) -> SegmentKey:
+    width_ms, _, bucket = field.partition(b":")
+    return SegmentKey(int(width_ms), int(bucket))
+
+
+def _write_meta(meta: CheckpointMeta) -> Iterator[tuple[str, bytes | int]]:
+    for name, value in meta._asdict().items():
+        yield name, msgspec.json.encode(value) if name == "outcomes" else value
+
+
+def _read_meta(stored: Sequence[bytes | None]) -> CheckpointMeta | None:
+    revision, next_offset, outcomes, complete_since_ms, saved_at_ms = stored
+    if not revision or not next_offset or not outcomes or not complete_since_ms or not saved_at_ms:
+        return None
+    counts = msgspec.json.decode(outcomes, type=dict[str, int])
+    return CheckpointMeta(int(revision), int(next_offset), counts, int(complete_since_ms), int(saved_at_ms))

@@ -1,0 +1,54 @@
+"""The ledger in Redis: one script call per batch, entries of about 32 bytes (docs/performance.md)."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from struct import Struct
+
+from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
+from swapstats.adapters.redis.session import RedisSession
+from swapstats.domain.errors import StoreError
+from swapstats.ports.ledger import Claim
+from swapstats.ports.swap_source import SourceIdentity
+
+_SCRIPT = (Path(__file__).parent / "decide.lua").read_text()
+_CLAIM = Struct(">16sBHHI")  # digest, flags, partition, offset in 16 + 32 bits
+_GENERATIONS = 4
+"""Of how many generations the retention is made: more are looked up longer, fewer are kept longer than needed."""
+
+
+class RedisLedger:
+    """Entries of one log, kept for at least `retention_ms` after they were written, by Redis's own clock."""
+
+    def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, retention_ms: int) -> None:
+        self._decide = session.script(_SCRIPT)
+        self._prefix = prefix
+        self._source = source
+        self._index = f"{prefix}ledger:{blake2b(source.key.encode(), digest_size=6).hexdigest()}"
+        self._times = (-(-retention_ms // _GENERATIONS), retention_ms)
+
+    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Sequence[int]:
+        """See ports/ledger.py; outcomes come as the numbers of `Outcome`."""
+        if not claims:
+            return b""
+        partitions = list(epochs)
+        keys = [self._index, *(checkpoint_key(self._prefix, self._source, partition) for partition in partitions)]
+        try:
+            reply = self._decide(keys, [_pack(claims), *self._times, *epochs.values()])
+        except StoreError as error:
+            raise_if_fenced(error, partitions)
+            raise
+        outcomes = bytes(reply)
+        if len(outcomes) != len(claims):
+            raise StoreError(f"the ledger gave {len(outcomes)} outcomes for {len(claims)} claims")
+        return outcomes
+
+
+def _pack(claims: Sequence[Claim]) -> bytes:
+    pack = _CLAIM.pack
+    return b"".join(
+        [
+            pack(digest, removed | late << 1, partition, offset >> 32, offset & 0xFFFFFFFF)
+            for digest, partition, offset, removed, late in claims
+        ]
+    )
