@@ -61,6 +61,14 @@ class TestRedis:
         with pytest.raises(PartError, match="Address already in use"):
             RedisServer(tmp_path, port=redis_server.port).start()
 
+    def test_does_not_share_its_directory(self, own_redis: RedisServer) -> None:
+        other = RedisServer(own_redis.directory)
+        with pytest.raises(PartError, match="another Redis is working on"):
+            other.start()
+        own_redis.kill()
+        other.start()
+        other.stop()
+
 
 class TestBrokers:
     def test_carries_records_of_any_broker(self, broker: Broker) -> None:

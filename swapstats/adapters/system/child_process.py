@@ -36,12 +36,14 @@ class ChildProcess:
         *,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        pass_fds: Sequence[int] = (),
         on_line: Callable[[str], None] | None = None,
     ) -> None:
         self.name = name
         self._command = [str(word) for word in command]
         self._env = None if env is None else dict(env)
         self._cwd = cwd
+        self._pass_fds = pass_fds
         self._on_line = on_line
         self._lines: deque[str] = deque(maxlen=LAST_LINES)
         self._process = self._spawn()
@@ -54,6 +56,7 @@ class ChildProcess:
                 self._command,
                 env=self._env,
                 cwd=self._cwd,
+                pass_fds=self._pass_fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
