@@ -144,7 +144,10 @@ def test_all_wrong_values_are_named_at_once(refusal):
         ("security: {jwt: {secret: hidden}}", "security.jwt.secret"),
         ("stores: {redis: {url: 'redis://:hidden@localhost:6379/2'}}", "stores.redis.url"),
         ("ingest: {client: {ssl.key.password: hidden}}", "ingest.client.ssl.key.password"),
-        ("stores: {redis: {sentinel: {master: m, hosts: ['h:1'], password: hidden}}}", "stores.redis.sentinel.password"),
+        (
+            "stores: {redis: {sentinel: {master: m, hosts: ['h:1'], password: hidden}}}",
+            "stores.redis.sentinel.password",
+        ),
     ],
 )
 def test_secrets_in_the_file_are_refused_and_not_repeated(refusal, text, key):
