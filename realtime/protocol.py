@@ -109,7 +109,7 @@ class _Id(Struct):
     id: int | str | None = None
 
 
-_VERBS = {"subscribe": "subscribe", "unsubscribe": "unsubscribe", "list": "list_", "ping": "ping"}
+_VERBS = ("subscribe", "unsubscribe", "list", "ping")
 _RANKING = ("sort", "order", "limit", "chain_id")
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_id = msgspec.json.Decoder(_Id).decode
@@ -121,31 +121,31 @@ def parse(text: str) -> Request:
         message = _decode_message(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise MessageRefused(ErrorCode.BAD_MESSAGE, str(error), _id_of(text)) from None
-    verbs = [verb for verb, attribute in _VERBS.items() if getattr(message, attribute) is not UNSET]
-    if len(verbs) != 1:
+    verbs = (message.subscribe, message.unsubscribe, message.list_, message.ping)
+    if sum(verb is not UNSET for verb in verbs) != 1:
         raise MessageRefused(ErrorCode.BAD_MESSAGE, f"Expected exactly one of {', '.join(_VERBS)}", message.id)
-    return _request(verbs[0], message)
+    return _request(message)
 
 
-def _request(verb: str, message: _Message) -> Request:
+def _request(message: _Message) -> Request:
     options = {name: getattr(message, name) for name in ("windows", *_RANKING)}
     given = {name: value for name, value in options.items() if value is not UNSET}
-    if given and verb != "subscribe":
-        raise MessageRefused(ErrorCode.BAD_MESSAGE, f"`{next(iter(given))}` belongs to `subscribe`", message.id)
-    if verb == "subscribe":
+    if message.subscribe is not UNSET:
         windows = given.pop("windows", None)
         return Subscribe(_topics(message.subscribe), windows, {k: str(v) for k, v in given.items()}, message.id)
-    if verb == "unsubscribe":
+    if given:
+        raise MessageRefused(ErrorCode.BAD_MESSAGE, f"`{next(iter(given))}` belongs to `subscribe`", message.id)
+    if message.unsubscribe is not UNSET:
         return Unsubscribe(_topics(message.unsubscribe), message.id)
-    if verb == "ping":
+    if message.ping is not UNSET:
         return Ping(message.ping, message.id)
     if message.list_ is not True:
         raise MessageRefused(ErrorCode.BAD_MESSAGE, "Expected `true` - at `$.list`", message.id)
     return ListSubscriptions(message.id)
 
 
-def _topics(value: str | list[str] | UnsetType) -> Sequence[str]:
-    return [value] if isinstance(value, str) else value or []
+def _topics(value: str | list[str]) -> Sequence[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _id_of(text: str) -> int | str | None:
