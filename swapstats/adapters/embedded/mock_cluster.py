@@ -14,6 +14,7 @@ from swapstats.domain.errors import PartError
 
 RD_KAFKA_PRODUCER = 0
 ERROR_CHARS = 512
+ERRORS_ONLY = b"3"  # syslog's number
 
 
 class MockCluster:
@@ -25,7 +26,9 @@ class MockCluster:
     def __init__(self, brokers: int = 1) -> None:
         self._lib = _librdkafka()
         reason = ctypes.create_string_buffer(ERROR_CHARS)
-        self._owner = self._lib.rd_kafka_new(RD_KAFKA_PRODUCER, None, reason, ERROR_CHARS)
+        settings = self._lib.rd_kafka_conf_new()
+        self._lib.rd_kafka_conf_set(settings, b"log_level", ERRORS_ONLY, reason, ERROR_CHARS)
+        self._owner = self._lib.rd_kafka_new(RD_KAFKA_PRODUCER, settings, reason, ERROR_CHARS)
         if not self._owner:
             raise PartError(f"librdkafka could not be started: {reason.value.decode()}")
         self._cluster = self._lib.rd_kafka_mock_cluster_new(self._owner, brokers)
@@ -63,6 +66,8 @@ def _librdkafka() -> ctypes.CDLL:
     lib = ctypes.CDLL(cimpl.__file__)
     pointer, text, number = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
     declarations: dict[str, tuple[Any, list[Any]]] = {
+        "rd_kafka_conf_new": (pointer, []),
+        "rd_kafka_conf_set": (number, [pointer, text, text, text, ctypes.c_size_t]),
         "rd_kafka_new": (pointer, [number, pointer, text, ctypes.c_size_t]),
         "rd_kafka_destroy": (None, [pointer]),
         "rd_kafka_err2str": (text, [number]),

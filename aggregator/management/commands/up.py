@@ -1,0 +1,95 @@
+"""The whole system on one machine."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from aggregator.supervisor.output import Output
+from aggregator.supervisor.plan import Plan, Wishes, is_named, make_plan
+from aggregator.supervisor.supervisor import Supervisor
+from settings.config import Config, load_config
+from settings.config.load import variable
+from swapstats.adapters.system.listener import listen
+from swapstats.domain.errors import PartError
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Command(BaseCommand):
+    help = """Runs everything on this machine until Ctrl-C: broker, Redis, consumer, web server and a feed of swaps.
+
+    What the configuration names is used as it is (ingest.brokers, stores.redis.url, pubsub.channel_layer.url);
+    what it does not name is embedded, on loopback, with its files in embedded.data_dir. When one part ends,
+    all are stopped, and its last lines are shown.
+    """
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, help="where the web server listens (default: that of api.http.addr)")
+        parser.add_argument("--rate", type=float, default=Wishes.rate, help="swaps a second of the feed (%(default)g)")
+        parser.add_argument("--tokens", type=int, default=Wishes.tokens, help="tokens in the feed (%(default)d)")
+        parser.add_argument(
+            "--feed",
+            action=argparse.BooleanOptionalAction,
+            help="make up swaps (default: only for the embedded broker)",
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        config = load_config()
+        wishes = Wishes(**{name: options[name] for name in ("port", "feed", "rate", "tokens")})
+        plan = make_plan(config, wishes)
+        output = Output(sys.stdout, [part.name for part in plan.parts])
+        try:
+            listen(*plan.web, key=f"--port, or api.http.addr ({variable('api.http.addr')})").close()
+            with _signals_interrupt():
+                self._run(config, plan, output)
+        except PartError as error:
+            raise CommandError(str(error)) from error
+
+    def _run(self, config: Config, plan: Plan, output: Output) -> None:
+        supervisor = Supervisor(plan.parts, output)
+        try:
+            _prepare(config)
+            supervisor.start(plan.environment)
+            output.say(_welcome(config, plan))
+            supervisor.watch()
+        except KeyboardInterrupt:
+            output.say("stopping")
+        finally:
+            supervisor.stop()
+        output.say("all parts have been stopped")
+
+
+def _prepare(config: Config) -> None:
+    config.embedded.data_dir.mkdir(parents=True, exist_ok=True)
+    call_command("migrate", interactive=False, verbosity=0)
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Every way to end us is a Ctrl-C meanwhile."""
+    former = {number: signal.signal(number, signal.default_int_handler) for number in STOPPING}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _welcome(config: Config, plan: Plan) -> str:
+    authority = str(plan.web).replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - no address to connect to
+    lines = [
+        f"dashboard   http://{authority}/",
+        f"API         curl 'http://{authority}/api/overview?windows=5m&limit=5'",
+        f'WebSocket   .venv/bin/websockets ws://{authority}/ws   and then   {{"subscribe": "overview:5m"}}',
+    ]
+    if plan.metrics:
+        lines.append(f"metrics     http://{plan.metrics}/metrics")
+    if is_named(config, "security.jwt.enabled") and config.security.jwt.enabled:
+        lines.append("token       manage.py mint_token --help")
+    return "\n".join(["", "swapstats is up; Ctrl-C stops it", *(f"  {line}" for line in lines), ""])
