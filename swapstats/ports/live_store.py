@@ -74,6 +74,9 @@ class LiveWriter(Protocol):
 class LiveReader(Protocol):
     """What a web process loads; asynchronous. Raises StoreUnavailable."""
 
+    async def now_ms(self) -> int:
+        """Epoch milliseconds on the clock that workers evaluate by."""
+
     async def source(self) -> str:
         """Key of the log that is live now; empty where no worker has ever published."""
 
@@ -82,3 +85,6 @@ class LiveReader(Protocol):
 
     async def load(self, source: str, partition: int) -> LivePartition | None:
         """The whole of a partition at one instant."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
