@@ -10,13 +10,11 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from aggregator.supervisor.output import Output
-from aggregator.supervisor.plan import Plan, Wishes, is_named, make_plan
-from aggregator.supervisor.supervisor import Supervisor
 from settings.config import Config, load_config
-from settings.config.load import variable
-from swapstats.adapters.system.listener import listen
 from swapstats.domain.errors import PartError
+from swapstats.supervisor.output import Output
+from swapstats.supervisor.plan import Plan, Wishes, is_named, make_plan
+from swapstats.supervisor.supervisor import Supervisor
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -45,7 +43,6 @@ class Command(BaseCommand):
         plan = make_plan(config, wishes)
         output = Output(sys.stdout, [part.name for part in plan.parts])
         try:
-            listen(*plan.web, key=f"--port, or api.http.addr ({variable('api.http.addr')})").close()
             with _signals_interrupt():
                 self._run(config, plan, output)
         except PartError as error:

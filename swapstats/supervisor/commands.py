@@ -4,9 +4,11 @@ import http.client
 import sys
 from collections.abc import Mapping
 
-from aggregator.supervisor.part import Environment, OnLine, Part
+from settings.config.load import variable
 from settings.config.values import PROJECT_DIR, Address
 from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.adapters.system.listener import listen
+from swapstats.supervisor.part import Environment, OnLine, Part
 
 READY_SECONDS = 2
 
@@ -31,6 +33,9 @@ class Web(Command):
         super().__init__("web", "serve")
         self._address = address
         self._answer = "no answer"
+
+    def check(self) -> None:
+        listen(*self._address, key=f"--port, or api.http.addr ({variable('api.http.addr')})").close()
 
     def is_ready(self) -> bool:
         connection = http.client.HTTPConnection(*self._address, timeout=READY_SECONDS)

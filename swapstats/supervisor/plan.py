@@ -8,13 +8,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from aggregator.supervisor.commands import Command, Web
-from aggregator.supervisor.embedded import Broker, Redis
-from aggregator.supervisor.part import Environment, Part
 from settings.config import Config
 from settings.config.load import variable
 from settings.config.values import Address
 from swapstats.adapters.system.listener import free_port
+from swapstats.supervisor.commands import Command, Web
+from swapstats.supervisor.embedded import Broker, Redis
+from swapstats.supervisor.part import Environment, Part
 
 LOOPBACK = "127.0.0.1"
 REDIS_DATABASES = {"stores.redis.url": 2, "pubsub.channel_layer.url": 3}

@@ -4,10 +4,10 @@ import time
 from collections.abc import Sequence
 from functools import partial
 
-from aggregator.supervisor.output import Output
-from aggregator.supervisor.part import Environment, Part
 from swapstats.adapters.system.child_process import ChildProcess
 from swapstats.domain.errors import PartError
+from swapstats.supervisor.output import Output
+from swapstats.supervisor.part import Environment, Part
 
 READY_SECONDS = 0.5
 WATCH_SECONDS = 0.2
@@ -28,6 +28,8 @@ class Supervisor:
 
     def start(self, environment: Environment) -> None:
         """Returns once all are ready."""
+        for part in self._parts:
+            part.check()
         for part in self._parts:
             self._output.say(f"starting {part.name}")
             child = part.start(environment, partial(self._output.line_of, part.name))

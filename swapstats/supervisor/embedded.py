@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from aggregator.supervisor.part import Environment, OnLine, Part
 from settings.config.load import variable
 from swapstats.adapters.embedded.kafka_broker import KafkaBroker
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.supervisor.part import Environment, OnLine, Part
 
 
 class Broker(Part):

@@ -20,6 +20,13 @@ class Part(ABC):
     ready_seconds: float = 60
     stop_seconds: float = 10
 
+    def check(self) -> None:  # noqa: B027 - most need none
+        """Asked of all before any is started.
+
+        Raises:
+            PartError: it could not start anyway.
+        """
+
     @abstractmethod
     def start(self, environment: Environment, on_line: OnLine) -> ChildProcess:
         """Starts it, and adds to the environment where those that come later find it.

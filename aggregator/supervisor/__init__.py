@@ -1,1 +1,0 @@
-"""The whole system on one machine: which processes it is made of, how they are started, watched and stopped."""
