@@ -19,6 +19,8 @@ from tests.parts.missing import PartMissing, skip_or_fail
 from tests.parts.shared_kafka import shared_bootstrap
 from tests.parts.topics import Broker
 
+pytest_plugins = ["tests.parts.clickhouse"]
+
 PROJECT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

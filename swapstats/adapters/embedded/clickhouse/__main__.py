@@ -1,0 +1,3 @@
+from swapstats.adapters.embedded.clickhouse.process import main
+
+main()
