@@ -171,6 +171,8 @@ def _explain(value: bytes, error: Exception) -> Invalid:
     try:
         document: Any = msgspec.json.decode(value)
     except (msgspec.DecodeError, ValueError, RecursionError) as malformed:
+        if "out of range" in str(malformed):
+            return _bad(f"{malformed}; expected amounts as decimal strings or numbers of a sensible size")
         return Invalid(InvalidReason.MALFORMED_JSON, f"{malformed}; expected one JSON object in UTF-8")
     if not isinstance(document, dict):
         kind = "null" if document is None else type(document).__name__

@@ -32,12 +32,16 @@ class CheckpointMeta(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """The right to write a partition's state, and the checkpoint found when it was taken (None: there is none)."""
+    """The right to write a partition's state, and the checkpoint found when it was taken (None: there is none).
+
+    All invalid records below `dead_letters_before` are in the dead letter queue already.
+    """
 
     partition: int
     epoch: int
     owner: str
     meta: CheckpointMeta | None
+    dead_letters_before: int
 
 
 class CheckpointStore(Protocol):
@@ -58,3 +62,7 @@ class CheckpointStore(Protocol):
     ) -> None:
         """Replace `meta`, write `segments`, forget `dropped`, in one atomic step. `meta.revision` is one above the
         revision that it builds on. Raises Fenced where the lease or that revision is not the current one."""
+
+    def note_dead_letters(self, lease: Lease, before: int) -> None:
+        """Remember that all invalid records below offset `before` are acknowledged by the dead letter queue, so
+        that a replay does not put them there again. Raises Fenced."""

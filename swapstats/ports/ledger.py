@@ -19,10 +19,8 @@ The same position always gets the same answer, whoever asks and however often, f
 least the longest window plus grace plus skew). So whoever replays a stretch of the log reaches the same state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
-
-from swapstats.domain.outcome import Outcome
 
 
 class Claim(NamedTuple):
@@ -35,12 +33,17 @@ class Claim(NamedTuple):
     late: bool
 
 
+Decision = Callable[[], Sequence[int]]
+"""Waits for a batch to be decided and gives the number of an `Outcome` per claim, in order."""
+
+
 class Ledger(Protocol):
-    """Shared by all workers of one log. One `decide` is one atomic step: all of it is recorded, or nothing."""
+    """Shared by all workers of one log. One batch is one atomic step: all of it is recorded, or nothing."""
 
-    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Sequence[Outcome | int]:
-        """One outcome per claim, in order. `epochs` holds the caller's epoch of each partition in the batch.
+    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
+        """Begin to decide a batch; the caller may go on with other work before it waits for the outcomes, but asks
+        nothing else of the store meanwhile. `epochs` holds the caller's epoch of each partition in the batch.
 
-        Raises Fenced where a partition has been taken by another worker (nothing is recorded then), and
-        StoreUnavailable where it is not known whether anything was.
+        Both steps may raise StoreUnavailable, where it is not known whether anything was recorded; waiting raises
+        Fenced where a partition was taken by another worker, and then nothing is recorded.
         """

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
-from swapstats.adapters.redis.session import RedisSession
+from swapstats.adapters.redis.session import Argument, RedisSession, Script
 from swapstats.domain.errors import StoreError
 from swapstats.ports.checkpoint_store import CheckpointMeta, Lease, SegmentKey
 from swapstats.ports.swap_source import SourceIdentity
@@ -23,7 +23,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') + 1)
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'owner', ARGV[1])
-return redis.call('HMGET', KEYS[1], 'epoch', 'revision', 'next_offset', 'outcomes', 'complete_since_ms', 'saved_at_ms')
+return redis.call('HMGET', KEYS[1], 'epoch', 'dead_letters_before', 'revision', 'next_offset', 'outcomes',
+                  'complete_since_ms', 'saved_at_ms')
 """
 
 # ARGV: epoch, revision built on, ttl, number of meta fields, meta fields and values, number of segment fields, segment
@@ -42,6 +43,12 @@ return 1
 """
 
 
+_NOTE = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return redis.error_reply('FENCED 1') end
+return redis.call('HSET', KEYS[1], 'dead_letters_before', ARGV[2])
+"""
+
+
 class RedisCheckpointStore:
     """Checkpoints of one log; one that nobody writes any more is forgotten after `ttl_ms`."""
 
@@ -49,13 +56,14 @@ class RedisCheckpointStore:
         self._session = session
         self._take = session.script(_TAKE)
         self._save = session.script(_SAVE)
+        self._note = session.script(_NOTE)
         self._prefix = prefix
         self._source = source
         self._ttl_ms = ttl_ms
 
     def take(self, partition: int, owner: str) -> Lease:
-        epoch, *stored = self._take([self._meta_key(partition)], [owner])
-        return Lease(partition, int(epoch), owner, _read_meta(stored))
+        epoch, dead_letters_before, *stored = self._take([self._meta_key(partition)], [owner])
+        return Lease(partition, int(epoch), owner, _read_meta(stored), int(dead_letters_before or 0))
 
     def segments(self, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
         key = self._segments_key(partition)
@@ -71,20 +79,26 @@ class RedisCheckpointStore:
         fields = [item for name, value in _write_meta(meta) for item in (name, value)]
         written = [item for key, data in segments.items() for item in (_field(key), data)]
         head = (lease.epoch, meta.revision - 1, self._ttl_ms)
-        try:
-            self._save(
-                [self._meta_key(lease.partition), self._segments_key(lease.partition)],
-                [*head, len(fields), *fields, len(written), *written, *map(_field, dropped)],
-            )
-        except StoreError as error:
-            raise_if_fenced(error, [lease.partition])
-            raise
+        keys = [self._meta_key(lease.partition), self._segments_key(lease.partition)]
+        body = [*head, len(fields), *fields, len(written), *written, *map(_field, dropped)]
+        _run_fenced(self._save, lease.partition, keys, body)
+
+    def note_dead_letters(self, lease: Lease, before: int) -> None:
+        _run_fenced(self._note, lease.partition, [self._meta_key(lease.partition)], [lease.epoch, before])
 
     def _meta_key(self, partition: int) -> str:
         return checkpoint_key(self._prefix, self._source, partition)
 
     def _segments_key(self, partition: int) -> str:
         return f"{self._prefix}segments:{self._source.key}:{partition}"
+
+
+def _run_fenced(script: Script, partition: int, keys: Sequence[str], args: Sequence[Argument]) -> None:
+    try:
+        script(keys, args)
+    except StoreError as error:
+        raise_if_fenced(error, [partition])
+        raise
 
 
 def _field(key: SegmentKey) -> str:

@@ -1,105 +1,109 @@
 -- Decides a batch of claims against the ledger, in order, as one atomic step. The table is in ports/ledger.py.
 --
--- KEYS[1]  the ledger's index: a hash with, per generation id, "bits:opened_ms:expires_ms" and, under "n<id>", its entries
--- KEYS[2…] the checkpoints of the partitions in the batch, ARGV[4…] the epoch that the caller holds of each
+-- KEYS[1]  the ledger's index; its hashes are KEYS[1]:<bucket>
+-- KEYS[2…] the checkpoints of the partitions in the batch, ARGV[3…] the epoch that the caller holds of each
 -- ARGV[1]  claims of 25 bytes: digest 16, flags 1 (1 removal, 2 late), partition 2, offset 6
--- ARGV[2]  how long a generation is written to, ARGV[3] how long it is kept after that, in ms
+-- ARGV[2]  how long entries are kept at least, in ms
 -- Reply    one byte per claim, its outcome; or an error "FENCED <position of the checkpoint among them>"
 --
--- An entry is a field of a small hash, which Redis stores as a listpack. Hashes belong to a generation, which expires as
--- a whole. A generation has 2^bits hashes and is closed when it is old or full, so hashes stay small at any rate.
--- The field is bytes 3 to 16 of the digest (bytes 1 to 3 choose the hash); the value one or two slots of 9 bytes,
--- outcome and position: that of the addition (1 applied, 2 late, 4 cancelled) and that of the removal (5, 6, 7).
+-- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
+-- choose the bucket, and as value a stamp of one byte, then one or two slots of 9 bytes, outcome and position: of the
+-- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7).
+-- The table grows by linear hashing (Litwin 1980): whenever it holds LOAD entries per bucket on average, the next
+-- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep that passes over
+-- all buckets once in an age forgets what is older than AGES ages.
 
-local ENTRIES_PER_HASH, MIN_BITS, MAX_BITS = 64, 8, 20
+local LOAD, MIN_LEVEL, MAX_LEVEL, AGES, MOST_SWEEPS, MOST_SPLITS = 40, 6, 23, 8, 32, 64
 local APPLIED, LATE, DUPLICATE, CANCELLED, RETRACTED, RETRACTED_LATE, PARKED = 1, 2, 3, 4, 5, 6, 7
 
 for i = 2, #KEYS do
-  if redis.call('HGET', KEYS[i], 'epoch') ~= ARGV[i + 2] then
+  if redis.call('HGET', KEYS[i], 'epoch') ~= ARGV[i + 1] then
     return redis.error_reply('FENCED ' .. (i - 1))
   end
 end
 
-local index, claims = KEYS[1], ARGV[1]
-local open_ms, keep_ms = tonumber(ARGV[2]), tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local byte, sub, char, floor, call = string.byte, string.sub, string.char, math.floor, redis.call
+local index, claims, keep_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
+local prefix = index .. ':'
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+local age_ms = math.ceil(keep_ms / AGES)
+local stamp = floor(now / age_ms) % 256
 
-local function load_generations()
-  local found, counts = {}, {}
-  local flat = redis.call('HGETALL', index)
+local stored = call('HMGET', index, 'level', 'next_split', 'entries', 'cursor', 'swept_at', 'created_at')
+local level, next_split = tonumber(stored[1] or MIN_LEVEL), tonumber(stored[2] or 0)
+local entries, cursor = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
+local swept_at, created_at = tonumber(stored[5] or now), tonumber(stored[6] or now)
+local size = 2 ^ level
+-- Each sweep gives a hash a new term; until the first one has passed, every insertion does.
+local term, is_young = string.format('%.0f', keep_ms + 3 * age_ms), now - created_at < 2 * age_ms
+
+local function hash_of(text, at)
+  local high, middle, low = byte(text, at, at + 2)
+  return high * 65536 + middle * 256 + low
+end
+
+local function bucket_of(hash)
+  local bucket = hash % size
+  if bucket < next_split then bucket = hash % (2 * size) end
+  return bucket
+end
+
+-- Forgets a bucket's old entries and, for a split, moves those that belong to `target`.
+local function tidy(bucket, target)
+  local key, flat = prefix .. bucket, call('HGETALL', prefix .. bucket)
+  local leaving, moving = {}, {}
   for i = 1, #flat, 2 do
-    local name, value = flat[i], flat[i + 1]
-    if string.sub(name, 1, 1) == 'n' then
-      counts[tonumber(string.sub(name, 2))] = tonumber(value)
-    else
-      local bits, opened, expires = string.match(value, '(%d+):(%d+):(%d+)')
-      found[#found + 1] = {id = tonumber(name), bits = tonumber(bits), opened = tonumber(opened),
-                           expires = tonumber(expires)}
+    local field, value = flat[i], flat[i + 1]
+    if (stamp - byte(value, 1)) % 256 > AGES then
+      leaving[#leaving + 1] = field
+      entries = entries - 1
+    elseif target and hash_of(field, 1) % (2 * size) == target then
+      leaving[#leaving + 1] = field
+      moving[#moving + 1] = field
+      moving[#moving + 1] = value
     end
   end
-  table.sort(found, function(a, b) return a.id > b.id end)
-  for _, generation in ipairs(found) do generation.count = counts[generation.id] or 0 end
-  return found
+  if #moving > 0 then
+    call('HSET', prefix .. target, unpack(moving))
+    call('PEXPIRE', prefix .. target, term)
+  end
+  if #leaving > 0 then call('HDEL', key, unpack(leaving)) end
+  call('PEXPIRE', key, term)
 end
 
-local function forget_expired(generations)
-  while #generations > 0 and generations[#generations].expires <= now do
-    local gone = table.remove(generations)
-    redis.call('HDEL', index, gone.id, 'n' .. gone.id)
+local function sweep()
+  local buckets = size + next_split
+  local due = floor((now - swept_at) * buckets / age_ms)
+  for _ = 1, math.min(due, MOST_SWEEPS) do
+    tidy(cursor % buckets)
+    cursor = cursor % buckets + 1
+  end
+  if due > MOST_SWEEPS then
+    swept_at = math.max(swept_at + MOST_SWEEPS * age_ms / buckets, now - age_ms)
+  elseif due > 0 then
+    swept_at = swept_at + due * age_ms / buckets
   end
 end
 
-local function bits_for(generations)
-  local expected = 0
-  for _, generation in ipairs(generations) do
-    if generation.opened > now - 2 * open_ms then expected = math.max(expected, generation.count) end
+local function split()
+  for _ = 1, MOST_SPLITS do
+    if entries <= LOAD * (size + next_split) or level >= MAX_LEVEL then return end
+    tidy(next_split, next_split + size)
+    next_split = next_split + 1
+    if next_split == size then
+      level, next_split, size = level + 1, 0, 2 * size
+    end
   end
-  local bits = MIN_BITS
-  while bits < MAX_BITS and 2 ^ bits * ENTRIES_PER_HASH < expected do bits = bits + 1 end
-  return bits
 end
 
-local function open_generation(generations, bits)
-  local id = (generations[1] and generations[1].id or 0) + 1
-  local generation = {id = id, bits = bits, opened = now, expires = now + open_ms + keep_ms, count = 0}
-  local text = string.format('%d:%.0f:%.0f', bits, now, generation.expires)
-  redis.call('HSET', index, id, text)
-  redis.call('PEXPIREAT', index, string.format('%.0f', generation.expires + keep_ms))
-  table.insert(generations, 1, generation)
-end
-
-local generations = load_generations()
-forget_expired(generations)
-local newest = generations[1]
-if not newest or now - newest.opened >= open_ms then
-  open_generation(generations, bits_for(generations))
-elseif newest.count >= 2 ^ newest.bits * ENTRIES_PER_HASH then
-  open_generation(generations, math.min(newest.bits + 1, MAX_BITS))
-end
-newest = generations[1]
-for _, generation in ipairs(generations) do
-  generation.prefix = index .. ':' .. generation.id .. ':'
-  generation.divisor = 2 ^ (24 - generation.bits)
-end
-local expires = string.format('%.0f', newest.expires)
-
-local byte, sub, char, floor, call = string.byte, string.sub, string.char, math.floor, redis.call
-local added = 0
-
-local function insert(key, field, value)
-  call('HSET', key, field, value)
-  if call('HLEN', key) == 1 then call('PEXPIREAT', key, expires) end
-  added = added + 1
-end
-
-local function decide_known(removed, key, field, value, position)
-  local first, second = byte(value, 1), byte(value, 10)
-  local is_removal = first >= RETRACTED
-  if is_removal == removed then
-    return sub(value, 2, 9) == position and first or DUPLICATE
+local function decide_known(removed, key, field, position)
+  local value = call('HGET', key, field)
+  local first, second = byte(value, 2), byte(value, 11)
+  if (first >= RETRACTED) == removed then
+    return sub(value, 3, 10) == position and first or DUPLICATE
   elseif second then
-    return sub(value, 11, 18) == position and second or DUPLICATE
+    return sub(value, 12, 19) == position and second or DUPLICATE
   end
   local outcome = CANCELLED
   if removed then outcome = first == APPLIED and RETRACTED or RETRACTED_LATE end
@@ -107,26 +111,24 @@ local function decide_known(removed, key, field, value, position)
   return outcome
 end
 
-local outcomes = {}
-for at = 0, #claims - 25, 25 do
-  local high, middle, low = byte(claims, at + 1, at + 3)
-  local hash = high * 65536 + middle * 256 + low
-  local field, flags = sub(claims, at + 3, at + 16), byte(claims, at + 17)
-  local position, removed = sub(claims, at + 18, at + 25), flags % 2 == 1
-  local key, value
-  for _, generation in ipairs(generations) do
-    key = generation.prefix .. floor(hash / generation.divisor)
-    value = call('HGET', key, field)
-    if value then break end
-  end
-  local outcome
-  if value then
-    outcome = decide_known(removed, key, field, value, position)
+sweep()
+split()
+local outcomes, count = {}, 0
+for at = 1, #claims, 25 do
+  local field, flags = sub(claims, at, at + 13), byte(claims, at + 16)
+  local position, removed = sub(claims, at + 17, at + 24), flags % 2 == 1
+  local key = prefix .. bucket_of(hash_of(claims, at))
+  local outcome = removed and PARKED or (flags >= 2 and LATE or APPLIED)
+  if call('HSETNX', key, field, char(stamp, outcome) .. position) == 1 then
+    entries = entries + 1
+    if is_young then call('PEXPIRE', key, term) end
   else
-    outcome = removed and PARKED or (flags >= 2 and LATE or APPLIED)
-    insert(newest.prefix .. floor(hash / newest.divisor), field, char(outcome) .. position)
+    outcome = decide_known(removed, key, field, position)
   end
-  outcomes[#outcomes + 1] = char(outcome)
+  count = count + 1
+  outcomes[count] = char(outcome)
 end
-if added > 0 then call('HINCRBY', index, 'n' .. newest.id, added) end
+call('HSET', index, 'level', level, 'next_split', next_split, 'entries', entries, 'cursor', cursor,
+     'swept_at', string.format('%.0f', swept_at), 'created_at', string.format('%.0f', created_at))
+call('PEXPIRE', index, term)
 return table.concat(outcomes)

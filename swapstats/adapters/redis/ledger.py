@@ -1,4 +1,4 @@
-"""The ledger in Redis: one script call per batch, entries of about 32 bytes (docs/performance.md)."""
+"""The ledger in Redis: one script call per batch, entries of about 30 bytes (docs/performance.md)."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
@@ -8,13 +8,11 @@ from struct import Struct
 from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.errors import StoreError
-from swapstats.ports.ledger import Claim
+from swapstats.ports.ledger import Claim, Decision
 from swapstats.ports.swap_source import SourceIdentity
 
 _SCRIPT = (Path(__file__).parent / "decide.lua").read_text()
 _CLAIM = Struct(">16sBHHI")  # digest, flags, partition, offset in 16 + 32 bits
-_GENERATIONS = 4
-"""Of how many generations the retention is made: more are looked up longer, fewer are kept longer than needed."""
 
 
 class RedisLedger:
@@ -25,23 +23,25 @@ class RedisLedger:
         self._prefix = prefix
         self._source = source
         self._index = f"{prefix}ledger:{blake2b(source.key.encode(), digest_size=6).hexdigest()}"
-        self._times = (-(-retention_ms // _GENERATIONS), retention_ms)
+        self._retention_ms = retention_ms
 
-    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Sequence[int]:
-        """See ports/ledger.py; outcomes come as the numbers of `Outcome`."""
-        if not claims:
-            return b""
+    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
+        """See ports/ledger.py."""
         partitions = list(epochs)
         keys = [self._index, *(checkpoint_key(self._prefix, self._source, partition) for partition in partitions)]
-        try:
-            reply = self._decide(keys, [_pack(claims), *self._times, *epochs.values()])
-        except StoreError as error:
-            raise_if_fenced(error, partitions)
-            raise
-        outcomes = bytes(reply)
-        if len(outcomes) != len(claims):
-            raise StoreError(f"the ledger gave {len(outcomes)} outcomes for {len(claims)} claims")
-        return outcomes
+        reply = self._decide.begin(keys, [_pack(claims), self._retention_ms, *epochs.values()])
+
+        def wait() -> Sequence[int]:
+            try:
+                outcomes = bytes(reply())
+            except StoreError as error:
+                raise_if_fenced(error, partitions)
+                raise
+            if len(outcomes) != len(claims):
+                raise StoreError(f"the ledger gave {len(outcomes)} outcomes for {len(claims)} claims")
+            return outcomes
+
+        return wait
 
 
 def _pack(claims: Sequence[Claim]) -> bytes:

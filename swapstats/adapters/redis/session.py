@@ -17,8 +17,6 @@ from redis.retry import Retry
 from swapstats.domain.errors import StoreError, StoreUnavailable
 
 Argument = bytes | str | int
-Script = Callable[[Sequence[bytes | str], Sequence[Argument]], Any]
-"""Called with keys and arguments; gives the script's reply, strings as bytes."""
 
 
 class RedisSession:
@@ -31,6 +29,7 @@ class RedisSession:
     def __init__(self, connection: ConnectionInterface) -> None:
         self._connection = connection
         self._ended: str | None = None
+        self._awaited = False
         self._attempt(connection.connect)
 
     @classmethod
@@ -50,25 +49,32 @@ class RedisSession:
         """One command, as redis-cli would take it, and its raw reply."""
         return self._attempt(lambda: self._exchange(args))
 
-    def script(self, lua: str) -> Script:
+    def script(self, lua: str) -> "Script":
         """A script that the server runs as one atomic step."""
-        digest = self.command("SCRIPT", "LOAD", lua)
+        return Script(self, lua)
 
-        def run(keys: Sequence[bytes | str], args: Sequence[Argument]) -> Any:
-            tail = (len(keys), *keys, *args)
-            try:
-                return self._attempt(lambda: self._exchange(("EVALSHA", digest, *tail)))
-            except _ScriptForgotten:  # SCRIPT FLUSH by an operator; the server and its data are the same
-                return self.command("EVAL", lua, *tail)
-
-        return run
+    def begin(self, *args: Argument) -> Callable[[], Any]:
+        """Send a command and go on while the server works; what is returned waits for the reply. Until that was
+        called, nothing else may be asked of this session."""
+        self._attempt(lambda: self._send(args))
+        return lambda: self._attempt(self._receive)
 
     def close(self) -> None:
         """Let go of the connection; harmless when it is gone already."""
         self._end("the session was closed")
 
     def _exchange(self, args: Sequence[Argument]) -> Any:
+        self._send(args)
+        return self._receive()
+
+    def _send(self, args: Sequence[Argument]) -> None:
+        if self._awaited:
+            raise StoreError("a command was sent to Redis before the last reply was read")
         self._connection.send_command(*args)  # type: ignore[no-untyped-call]
+        self._awaited = True
+
+    def _receive(self) -> Any:
+        self._awaited = False
         return self._connection.read_response()
 
     def _attempt(self, call: Callable[[], Any]) -> Any:
@@ -77,7 +83,7 @@ class RedisSession:
         try:
             return call()
         except NoScriptError as error:
-            raise _ScriptForgotten(str(error)) from error
+            raise ScriptForgotten(str(error)) from error
         except ResponseError as error:
             if str(error).startswith(_LOST_WRITES):
                 raise self._failed(error) from error
@@ -98,5 +104,30 @@ _LOST_WRITES = ("READONLY", "MASTERDOWN", "LOADING", "OOM", "MISCONF", "NOREPLIC
 """Replies that say this server cannot take our writes now; what it took before may be gone when it can again."""
 
 
-class _ScriptForgotten(StoreError):  # noqa: N818
-    """The server has no script of that digest."""
+class ScriptForgotten(StoreError):  # noqa: N818 - reads as the state it names
+    """The server has no script of that digest: an operator's SCRIPT FLUSH; its data are the same."""
+
+
+class Script:
+    """A Lua script on the server. Called with its keys and arguments, it gives the reply, strings as bytes."""
+
+    def __init__(self, session: RedisSession, lua: str) -> None:
+        self._session = session
+        self._lua = lua
+        self._digest: bytes = session.command("SCRIPT", "LOAD", lua)
+
+    def __call__(self, keys: Sequence[bytes | str], args: Sequence[Argument]) -> Any:
+        return self.begin(keys, args)()
+
+    def begin(self, keys: Sequence[bytes | str], args: Sequence[Argument]) -> Callable[[], Any]:
+        """As `RedisSession.begin`."""
+        tail = (len(keys), *keys, *args)
+        reply = self._session.begin("EVALSHA", self._digest, *tail)
+
+        def wait() -> Any:
+            try:
+                return reply()
+            except ScriptForgotten:
+                return self._session.command("EVAL", self._lua, *tail)
+
+        return wait
