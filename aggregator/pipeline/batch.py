@@ -1,0 +1,80 @@
+"""A batch of records on its way: decoded, decided, applied."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from aggregator.pipeline.decode import Decoder
+from aggregator.pipeline.partition import Partition
+from swapstats.domain.outcome import Outcome
+from swapstats.domain.swap import Invalid, Swap, occurrence_digest
+from swapstats.ports.dead_letters import DeadLetter
+from swapstats.ports.ledger import Claim
+from swapstats.ports.swap_source import Record
+
+
+@dataclass
+class Batch:
+    """Records as decoded: `claims` and `swaps` belong together; `reached` is the next offset per partition."""
+
+    records: int
+    swaps: list[Swap]
+    claims: list[Claim]
+    dead_letters: list[DeadLetter]
+    reached: dict[int, int]
+    oldest_timestamp_ms: int
+
+
+def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> Batch:
+    """Decode each record; whether it is late is a matter of the record alone."""
+    swaps: list[Swap] = []
+    claims: list[Claim] = []
+    dead_letters: list[DeadLetter] = []
+    reached: dict[int, int] = {}
+    decode = decoder.decode
+    for record in records:
+        swap = decode(record)
+        reached[record.partition] = record.offset + 1
+        if isinstance(swap, Invalid):
+            dead_letters.append(DeadLetter(record, swap))
+            continue
+        late = record.timestamp_ms - swap.event_time_ms > grace_ms
+        swaps.append(swap)
+        claims.append(Claim(occurrence_digest(swap), record.partition, record.offset, swap.removed, late))
+    return Batch(len(records), swaps, claims, dead_letters, reached, records[0].timestamp_ms)
+
+
+_NAMES = {outcome.value: outcome.name.lower() for outcome in Outcome}
+
+
+def apply_batch(
+    batch: Batch, outcomes: Sequence[int], partitions: Mapping[int, Partition], *, counts_late: bool
+) -> Counter[str]:
+    """Let the decided swaps act on their partitions' windows. Gives the batch's outcomes by name, which add up to
+    its records; each partition's own counts and offset move along."""
+    adding = {Outcome.APPLIED, Outcome.LATE} if counts_late else {Outcome.APPLIED}
+    removing = {Outcome.RETRACTED, Outcome.RETRACTED_LATE} if counts_late else {Outcome.RETRACTED}
+    counts: dict[int, Counter[int]] = {number: Counter() for number in batch.reached}
+    for swap, claim, outcome in zip(batch.swaps, batch.claims, outcomes, strict=True):
+        counts[claim.partition][outcome] += 1
+        if outcome in adding:
+            partitions[claim.partition].engine.apply(swap)
+        elif outcome in removing:
+            partitions[claim.partition].engine.retract(swap)
+    for letter in batch.dead_letters:
+        counts[letter.record.partition][Outcome.DEAD_LETTERED] += 1
+    return _account(batch, counts, partitions)
+
+
+def _account(batch: Batch, counts: Mapping[int, Counter[int]], partitions: Mapping[int, Partition]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for number, next_offset in batch.reached.items():
+        named = {_NAMES[outcome]: count for outcome, count in counts[number].items()}
+        partitions[number].outcomes.update(named)
+        partitions[number].next_offset = next_offset
+        total.update(named)
+    return total
+
+
+Pending = tuple[Batch, Callable[[], Sequence[int]]]
+"""A batch that the ledger is deciding, and what waits for its outcomes."""

@@ -1,0 +1,237 @@
+"""The worker: reads the log, keeps windows exact, tells readers, and can be killed at any moment.
+
+For a batch the order is: decode, dead-letter what is invalid, decide, apply; then, when it is time, publish, snapshot,
+commit. Decoding the next batch overlaps with the ledger's deciding the last one.
+
+Whatever goes wrong with the state store, the answer is the same: forget everything, connect anew, restore the last
+checkpoints and read on from there. Decisions are recorded by position, so a replay repeats them.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from aggregator.pipeline.batch import Pending, apply_batch, decode_batch
+from aggregator.pipeline.decode import Decoder
+from aggregator.pipeline.invalid_share import InvalidShare
+from aggregator.pipeline.observer import Observer
+from aggregator.pipeline.partition import Partition
+from aggregator.pipeline.parts import OpenStores, PipelineSettings, StateStores
+from aggregator.pipeline.publish import make_steps, note_published
+from aggregator.pipeline.restore import Restorer
+from aggregator.pipeline.schedule import Schedule
+from aggregator.snapshot.checkpoint import save_checkpoint
+from swapstats.domain.errors import DeadLetterError, Fenced, StoreUnavailable
+from swapstats.ports.dead_letters import DeadLetter, DeadLetterQueue
+from swapstats.ports.swap_source import Record, SwapSource
+from swapstats.ports.update_feed import Tick, UpdateSender
+
+log = logging.getLogger(__name__)
+
+RETAKE_AFTER_S = 5.0
+"""A partition that was fenced off is taken again after this long if it is still assigned to us: by then the group
+would have told us that it belongs to somebody else."""
+
+
+class Worker:
+    """One member of the consumer group. `run` returns after `stop`; it raises SourceChanged where another log has
+    taken the place of the one begun with, and TooManyInvalid where most of the stream is no swaps."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        source: SwapSource,
+        open_stores: OpenStores,
+        dead_letters: DeadLetterQueue,
+        sender: UpdateSender,
+        observer: Observer,
+        name: str,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._open_stores = open_stores
+        self._dead_letters = dead_letters
+        self._sender = sender
+        self._observer = observer
+        self._name = name
+        self._sleep = sleep
+        self._decoder = Decoder(settings.max_bytes, settings.max_skew_ms)
+        self._restorer = Restorer(settings, source, name)
+        self._invalid_share = InvalidShare(settings.max_invalid_share, settings.invalid_sample)
+        self._schedule = Schedule(settings.coalesce_ms, settings.snapshot_interval_ms)
+        self._identity = source.identity()
+        self._stores: StateStores | None = None
+        self._partitions: dict[int, Partition] = {}
+        self._wanted: dict[int, float] = {}  # assigned, not yet taken → when to take it, on the monotonic clock
+        self._pending: Pending | None = None
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Let `run` end after the step at hand; safe in a signal handler."""
+        self._stopping = True
+
+    def run(self) -> None:
+        self._source.subscribe(self)
+        try:
+            while not self._stopping:
+                self._guarded(self._step)
+        finally:
+            self._source.close()
+            self._sender.close()
+            self._drop_state()
+
+    def _step(self) -> None:
+        stores = self._connected()
+        self._take_wanted(stores)
+        records = self._ours(self._source.poll())
+        self._finish_pending()
+        if records:
+            self._submit(records, stores)
+        if len(records) < self._settings.invalid_sample // 2 or self._schedule.is_due(stores.clock.now_ms()):
+            self._finish_pending()
+            self._tick(stores)
+
+    def _guarded(self, action: Callable[[], None]) -> None:
+        """Run a step; when the store fails, forget what is in RAM and go on from the checkpoints."""
+        try:
+            action()
+        except Fenced as error:
+            self._let_go(error)
+        except (StoreUnavailable, DeadLetterError) as error:
+            log.error("%s; restoring from the last snapshots", error)
+            self._observer.restored_after_failure()
+            self._drop_state()
+
+    def _connected(self) -> StateStores:
+        """The stores, connected anew where need be. While they are away, partitions give no records, but the group
+        is still served."""
+        pause_s = 0.1
+        while self._stores is None:
+            try:
+                self._stores = self._open_stores(self._identity)
+            except StoreUnavailable as error:
+                log.error("%s; trying again in %.1f s", error, pause_s)
+                self._source.pause(self._wanted)
+                self._source.poll()
+                self._sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+                if self._stopping:
+                    raise
+        return self._stores
+
+    def _take_wanted(self, stores: StateStores) -> None:
+        now = time.monotonic()
+        for number in [number for number, due in self._wanted.items() if due <= now]:
+            self._partitions[number] = self._restorer.take(number, stores)
+            del self._wanted[number]
+            self._source.resume([number])
+
+    def _ours(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Without records that were fetched before a seek or for a partition that has gone."""
+        partitions = self._partitions
+        ours = [r for r in records if r.partition in partitions and r.offset >= partitions[r.partition].next_offset]
+        for record in ours:
+            if partitions[record.partition].has_gap:
+                self._close_gap(partitions[record.partition], record)
+        return ours
+
+    def _close_gap(self, partition: Partition, first: Record) -> None:
+        partition.complete_since_ms = first.timestamp_ms + self._settings.max_skew_ms
+        partition.has_gap = False
+
+    def _submit(self, records: Sequence[Record], stores: StateStores) -> None:
+        started = time.perf_counter()
+        batch = decode_batch(records, self._decoder, self._settings.grace_ms)
+        self._invalid_share.add(batch.records, len(batch.dead_letters))
+        if batch.dead_letters:
+            self._put_away(batch.dead_letters, stores)
+        epochs = {number: self._partitions[number].lease.epoch for number in batch.reached}
+        decision = stores.ledger.decide(batch.claims, epochs)
+        self._pending = batch, decision
+        self._observer.decoded(batch, time.perf_counter() - started)
+
+    def _put_away(self, letters: Sequence[DeadLetter], stores: StateStores) -> None:
+        """Invalid records go to the dead letter queue before they count as done, and only once."""
+        fresh = [
+            x for x in letters if x.record.offset >= self._partitions[x.record.partition].lease.dead_letters_before
+        ]
+        if not fresh:
+            return
+        self._dead_letters.put(fresh)
+        for number, before in {letter.record.partition: letter.record.offset + 1 for letter in fresh}.items():
+            stores.checkpoints.note_dead_letters(self._partitions[number].lease, before)
+
+    def _finish_pending(self) -> None:
+        if self._pending is None:
+            return
+        (batch, decision), self._pending = self._pending, None
+        outcomes = decision()
+        counts_late = self._settings.late_policy == "apply"
+        self._observer.applied(batch, apply_batch(batch, outcomes, self._partitions, counts_late=counts_late))
+
+    def _tick(self, stores: StateStores) -> None:
+        now_ms = stores.clock.now_ms()
+        if self._schedule.publish_due(now_ms):
+            self._publish(stores, self._schedule.tick_ms(now_ms))
+            self._schedule.published(stores.clock.now_ms())
+        if self._schedule.snapshot_due(now_ms):
+            self._snapshot(stores, self._partitions.values())
+            self._schedule.snapshotted(stores.clock.now_ms())
+
+    def _publish(self, stores: StateStores, now_ms: int) -> None:
+        steps = make_steps(self._partitions.values(), now_ms)
+        if not steps:
+            return
+        stores.live.publish([step for _, step in steps], {p.number: p.lease.epoch for p, _ in steps})
+        note_published(steps)
+        self._sender.send(Tick(self._identity.key, self._name, [step for _, step in steps]))
+
+    def _snapshot(self, stores: StateStores, partitions: Iterable[Partition]) -> None:
+        started = time.perf_counter()
+        saved = [save_checkpoint(partition, stores.checkpoints, stores.clock.now_ms()) for partition in partitions]
+        self._source.commit({partition.number: partition.next_offset for partition in self._partitions.values()})
+        stores.clock.sync()
+        self._observer.snapshotted(sum(saved), time.perf_counter() - started, self._source.lag())
+
+    def assigned(self, partitions: Sequence[int]) -> None:
+        """From the source: each is taken before the next records are read."""
+        self._wanted.update(dict.fromkeys(partitions, 0.0))
+
+    def revoked(self, partitions: Sequence[int]) -> None:
+        """From the source: finish and save what is about to go."""
+        self._guarded(lambda: self._save_before_leaving(partitions))
+        self._forget(partitions)
+
+    def lost(self, partitions: Sequence[int]) -> None:
+        """From the source: others have them, so nothing is written any more. What is being decided for them is
+        decided for their successor just as well."""
+        self._guarded(self._finish_pending)
+        self._forget(partitions)
+
+    def _save_before_leaving(self, partitions: Sequence[int]) -> None:
+        self._finish_pending()
+        leaving = [self._partitions[number] for number in partitions if number in self._partitions]
+        if self._stores and leaving:
+            self._publish(self._stores, self._stores.clock.now_ms())
+            self._snapshot(self._stores, leaving)
+
+    def _forget(self, partitions: Sequence[int]) -> None:
+        for number in partitions:
+            self._partitions.pop(number, None)
+            self._wanted.pop(number, None)
+
+    def _let_go(self, error: Fenced) -> None:
+        """Another has the partition, or its state is not what we think. What was in flight is void for all."""
+        log.error("%s; letting go", error)
+        self._drop_state()
+        self._wanted[error.partition] = time.monotonic() + RETAKE_AFTER_S
+
+    def _drop_state(self) -> None:
+        """Back to the last checkpoints: nothing in RAM is trusted any more."""
+        self._pending = None
+        self._wanted.update(dict.fromkeys(self._partitions, 0.0))
+        self._partitions.clear()
+        if self._stores:
+            self._stores.close()
+        self._stores = None
