@@ -3,7 +3,7 @@
 A lost message is a delay, not an error: `Step.prev_seq` shows the gap and the reader loads the partition anew.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple, Protocol
 
 from swapstats.ports.live_store import Step
@@ -27,5 +27,5 @@ class UpdateSender(Protocol):
 
 
 class UpdateReceiver(Protocol):
-    def ticks(self) -> AsyncIterator[Tick]:
-        """Ticks as they come, until cancelled; reconnects by itself."""
+    def ticks(self) -> AsyncGenerator[Tick, None]:
+        """Ticks as they come, until closed or cancelled; reconnects by itself."""
