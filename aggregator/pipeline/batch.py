@@ -15,13 +15,13 @@ from swapstats.ports.swap_source import Record
 
 @dataclass
 class Batch:
-    """Records as decoded: `claims` and `swaps` belong together; `reached` is the next offset per partition."""
+    """Records as decoded: `claims` and `swaps` belong together; `last` is the last record of each partition."""
 
     records: int
     swaps: list[Swap]
     claims: list[Claim]
     dead_letters: list[DeadLetter]
-    reached: dict[int, int]
+    last: dict[int, Record]
     oldest_timestamp_ms: int
 
 
@@ -30,18 +30,18 @@ def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> 
     swaps: list[Swap] = []
     claims: list[Claim] = []
     dead_letters: list[DeadLetter] = []
-    reached: dict[int, int] = {}
+    last: dict[int, Record] = {}
     decode = decoder.decode
     for record in records:
         swap = decode(record)
-        reached[record.partition] = record.offset + 1
+        last[record.partition] = record
         if isinstance(swap, Invalid):
             dead_letters.append(DeadLetter(record, swap))
             continue
         late = record.timestamp_ms - swap.event_time_ms > grace_ms
         swaps.append(swap)
         claims.append(Claim(occurrence_digest(swap), record.partition, record.offset, swap.removed, late))
-    return Batch(len(records), swaps, claims, dead_letters, reached, records[0].timestamp_ms)
+    return Batch(len(records), swaps, claims, dead_letters, last, records[0].timestamp_ms)
 
 
 _NAMES = {outcome.value: outcome.name.lower() for outcome in Outcome}
@@ -54,7 +54,7 @@ def apply_batch(
     its records; each partition's own counts and offset move along."""
     adding = {Outcome.APPLIED, Outcome.LATE} if counts_late else {Outcome.APPLIED}
     removing = {Outcome.RETRACTED, Outcome.RETRACTED_LATE} if counts_late else {Outcome.RETRACTED}
-    counts: dict[int, Counter[int]] = {number: Counter() for number in batch.reached}
+    counts: dict[int, Counter[int]] = {number: Counter() for number in batch.last}
     for swap, claim, outcome in zip(batch.swaps, batch.claims, outcomes, strict=True):
         counts[claim.partition][outcome] += 1
         if outcome in adding:
@@ -68,10 +68,10 @@ def apply_batch(
 
 def _account(batch: Batch, counts: Mapping[int, Counter[int]], partitions: Mapping[int, Partition]) -> Counter[str]:
     total: Counter[str] = Counter()
-    for number, next_offset in batch.reached.items():
+    for number, record in batch.last.items():
         named = {_NAMES[outcome]: count for outcome, count in counts[number].items()}
         partitions[number].outcomes.update(named)
-        partitions[number].next_offset = next_offset
+        partitions[number].next_offset = record.offset + 1
         total.update(named)
     return total
 

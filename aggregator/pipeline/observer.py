@@ -29,7 +29,10 @@ class Observer:
         metrics.EVENTS_INGESTED.inc(batch.records)
         for outcome, count in outcomes.items():
             metrics.count_outcome(outcome, count)
-        metrics.WINDOW_APPLY_LATENCY.observe(max(0.0, time.time() * 1000 - batch.oldest_timestamp_ms))
+        now_ms = time.time() * 1000
+        metrics.WINDOW_APPLY_LATENCY.observe(max(0.0, now_ms - batch.oldest_timestamp_ms))
+        for partition, record in batch.last.items():
+            metrics.CONSUMER_LAG_SECONDS.labels(partition=partition).set(max(0.0, now_ms - record.timestamp_ms) / 1000)
         self._outcomes.update(outcomes)
 
     def snapshotted(self, size: int, seconds: float, lag: Mapping[int, int]) -> None:
@@ -37,6 +40,8 @@ class Observer:
         metrics.SNAPSHOT_BYTES.inc(size)
         for partition, records in lag.items():
             metrics.CONSUMER_LAG_RECORDS.labels(partition=partition).set(records)
+            if not records:
+                metrics.CONSUMER_LAG_SECONDS.labels(partition=partition).set(0)
         self._tell(sum(lag.values()))
 
     def restored_after_failure(self) -> None:

@@ -26,6 +26,7 @@ class PipelineSettings:
     max_bytes: int
     max_invalid_share: float
     invalid_sample: int
+    batch_max: int
 
     @property
     def margin_ms(self) -> int:

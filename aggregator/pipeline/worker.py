@@ -21,7 +21,7 @@ from aggregator.pipeline.publish import make_steps, note_published
 from aggregator.pipeline.restore import Restorer
 from aggregator.pipeline.schedule import Schedule
 from aggregator.snapshot.checkpoint import save_checkpoint
-from swapstats.domain.errors import DeadLetterError, Fenced, StoreUnavailable
+from swapstats.domain.errors import DeadLetterError, Fenced, SourceUnavailable, StoreUnavailable
 from swapstats.ports.dead_letters import DeadLetter, DeadLetterQueue
 from swapstats.ports.swap_source import Record, SwapSource
 from swapstats.ports.update_feed import Tick, UpdateSender
@@ -29,8 +29,11 @@ from swapstats.ports.update_feed import Tick, UpdateSender
 log = logging.getLogger(__name__)
 
 RETAKE_AFTER_S = 5.0
-"""A partition that was fenced off is taken again after this long if it is still assigned to us: by then the group
-would have told us that it belongs to somebody else."""
+"""After a partition was fenced off, all are taken again after this long if they are still assigned to us: by then the
+group would have told us that they belong to somebody else."""
+
+ASK_AGAIN_S = 1.0
+"""How soon the log is asked again for a partition's bounds when it did not answer."""
 
 
 class Worker:
@@ -88,7 +91,7 @@ class Worker:
         self._finish_pending()
         if records:
             self._submit(records, stores)
-        if len(records) < self._settings.invalid_sample // 2 or self._schedule.is_due(stores.clock.now_ms()):
+        if len(records) < self._settings.batch_max // 2 or self._schedule.is_due(stores.clock.now_ms()):
             self._finish_pending()
             self._tick(stores)
 
@@ -123,7 +126,12 @@ class Worker:
     def _take_wanted(self, stores: StateStores) -> None:
         now = time.monotonic()
         for number in [number for number, due in self._wanted.items() if due <= now]:
-            self._partitions[number] = self._restorer.take(number, stores)
+            try:
+                self._partitions[number] = self._restorer.take(number, stores)
+            except SourceUnavailable as error:
+                log.error("partition %d cannot be taken yet: %s", number, error)
+                self._wanted[number] = now + ASK_AGAIN_S
+                continue
             del self._wanted[number]
             self._source.resume([number])
 
@@ -146,21 +154,20 @@ class Worker:
         self._invalid_share.add(batch.records, len(batch.dead_letters))
         if batch.dead_letters:
             self._put_away(batch.dead_letters, stores)
-        epochs = {number: self._partitions[number].lease.epoch for number in batch.reached}
+        epochs = {number: self._partitions[number].lease.epoch for number in batch.last}
         decision = stores.ledger.decide(batch.claims, epochs)
         self._pending = batch, decision
         self._observer.decoded(batch, time.perf_counter() - started)
 
     def _put_away(self, letters: Sequence[DeadLetter], stores: StateStores) -> None:
         """Invalid records go to the dead letter queue before they count as done, and only once."""
-        fresh = [
-            x for x in letters if x.record.offset >= self._partitions[x.record.partition].lease.dead_letters_before
-        ]
+        before = {number: partition.lease.dead_letters_before for number, partition in self._partitions.items()}
+        fresh = [letter for letter in letters if letter.record.offset >= before[letter.record.partition]]
         if not fresh:
             return
         self._dead_letters.put(fresh)
-        for number, before in {letter.record.partition: letter.record.offset + 1 for letter in fresh}.items():
-            stores.checkpoints.note_dead_letters(self._partitions[number].lease, before)
+        for number, offset in {letter.record.partition: letter.record.offset for letter in fresh}.items():
+            stores.checkpoints.note_dead_letters(self._partitions[number].lease, offset + 1)
 
     def _finish_pending(self) -> None:
         if self._pending is None:
@@ -222,15 +229,15 @@ class Worker:
             self._wanted.pop(number, None)
 
     def _let_go(self, error: Fenced) -> None:
-        """Another has the partition, or its state is not what we think. What was in flight is void for all."""
+        """Another has the partition, or its state is not what we think. What was in flight is void for all, and the
+        group may have given all of them away while we were not running."""
         log.error("%s; letting go", error)
-        self._drop_state()
-        self._wanted[error.partition] = time.monotonic() + RETAKE_AFTER_S
+        self._drop_state(retake_at=time.monotonic() + RETAKE_AFTER_S)
 
-    def _drop_state(self) -> None:
+    def _drop_state(self, retake_at: float = 0.0) -> None:
         """Back to the last checkpoints: nothing in RAM is trusted any more."""
         self._pending = None
-        self._wanted.update(dict.fromkeys(self._partitions, 0.0))
+        self._wanted.update(dict.fromkeys(self._partitions, retake_at))
         self._partitions.clear()
         if self._stores:
             self._stores.close()

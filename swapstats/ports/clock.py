@@ -12,3 +12,6 @@ class Clock(Protocol):
 
     def now_ms(self) -> int:
         """Epoch milliseconds."""
+
+    def sync(self) -> None:
+        """Compare with the reference again. Raises StoreUnavailable where that is gone."""
