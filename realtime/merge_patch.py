@@ -44,13 +44,19 @@ def diff(old: Json, new: Json) -> Json:
 def diff_stats(old: Json, new: Json) -> Json:
     """A patch between two stats bodies of one token: only windows whose values changed, but those with both their
     edges, so that it fits whichever `from` and `to` the receiver has there. Empty where no value changed."""
-    patch = {name: value for name, value in new.items() if name not in _VOLATILE and old.get(name) != value}
-    windows = {name: _diff_window(old["windows"][name], window) for name, window in new["windows"].items()}
-    if changed := {name: change for name, change in windows.items() if change}:
-        patch["windows"] = changed
+    patch: Json = {name: None for name in old if name not in new}
+    patch |= {name: value for name, value in new.items() if name not in _VOLATILE and old.get(name) != value}
+    if windows := _diff_windows(old["windows"], new["windows"]):
+        patch["windows"] = windows
     if patch:
         patch |= {"as_of": new["as_of"], "seq": new["seq"]}
     return patch
+
+
+def _diff_windows(old: Json, new: Json) -> Json:
+    changes = {name: _diff_window(old.get(name, {}), window) for name, window in new.items()}
+    gone = {name: None for name in old if name not in new}
+    return gone | {name: change for name, change in changes.items() if change}
 
 
 def _diff_window(old: Json, new: Json) -> Json:

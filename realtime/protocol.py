@@ -27,6 +27,7 @@ class ErrorCode(StrEnum):
     BAD_WINDOW = "bad_window"
     BAD_PARAMETER = "bad_parameter"
     NOT_SUBSCRIBED = "not_subscribed"
+    NOT_READY = "not_ready"
     TOO_MANY_SUBSCRIPTIONS = "too_many_subscriptions"
     RATE_LIMITED = "rate_limited"
 
@@ -58,7 +59,6 @@ class Limits(Struct, frozen=True):
     max_conn: int
     max_subscriptions: int
     max_message_bytes: int
-    messages_per_second: int
 
 
 # --- client → server

@@ -1,5 +1,6 @@
 """A swap event as the domain knows it, and the identities of events, occurrences and tokens (CONTRACT §1)."""
 
+import re
 from enum import StrEnum
 from hashlib import blake2b
 from typing import NamedTuple
@@ -41,6 +42,14 @@ def event_id(chain_id: int, tx_hash: str, log_index: int) -> str:
 
 def token_id(chain_id: int, token_address: str) -> str:
     return f"{chain_id}:{token_address}"
+
+
+_HEX = re.compile(r"0[xX][0-9a-fA-F]+")
+
+
+def canonical_identifier(identifier: str) -> str:
+    """Hexadecimal addresses and hashes in lower case; others (base58) tell upper from lower case and stay."""
+    return identifier.lower() if _HEX.fullmatch(identifier) else identifier
 
 
 def occurrence_digest(swap: Swap) -> bytes:

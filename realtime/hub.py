@@ -1,0 +1,100 @@
+"""Which client follows what, and who gets to know when something changes.
+
+Clients never join the channel layer's groups: sending to a group costs as much as it has members, while here a topic
+is read, compared and encoded once per tick, and each client's frame is joined from what is encoded already.
+A topic that nobody follows costs nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator
+
+from realtime.outbox import Outbox, Subscription
+from realtime.stream import Source, Stream, Version
+from realtime.view import LiveView
+from swapstats.domain.errors import ViewNotReady
+
+Key = tuple[str, tuple[str, ...] | None]
+
+
+class Hub:
+    """Lives in one thread: that of the event loop which serves the clients."""
+
+    def __init__(self, view: LiveView) -> None:
+        self._view = view
+        self._streams: dict[Key, Stream] = {}
+        self._followers: dict[Stream, set[Subscription]] = {}
+        self._by_token: defaultdict[str | None, set[Stream]] = defaultdict(set)
+        self._changed: set[str | None] = set()
+        self._unready: set[Stream] = set()
+
+    def follow(self, source: Source, outbox: Outbox) -> Subscription:
+        """Subscribe an outbox; its snapshot waits in it at once, or as soon as the live view is loaded."""
+        stream = self._streams.get((source.topic, source.windows)) or self._open(source)
+        subscription = Subscription(stream, outbox)
+        self._followers[stream].add(subscription)
+        self._refresh(stream)
+        self._changed.add(source.token_id)
+        outbox.mark(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Undo `follow`."""
+        subscription.outbox.forget(subscription)
+        followers = self._followers[subscription.stream]
+        followers.discard(subscription)
+        if not followers:
+            self._close(subscription.stream)
+
+    def note(self, token_ids: Collection[str]) -> bool:
+        """These tokens may have changed. Returns whether anyone has to hear of it at the next `flush`."""
+        self._changed.update(self._by_token.keys() & token_ids)
+        if token_ids and None in self._by_token:
+            self._changed.add(None)
+        return bool(self._changed or self._unready)
+
+    def flush(self) -> int:
+        """Tell the followers of what changed since the last time. Returns how many values had to give way in
+        outboxes, because the client had not taken the value before."""
+        affected = {stream for token_id in self._changed for stream in self._by_token.get(token_id, ())}
+        affected |= self._unready
+        self._changed.clear()
+        return sum(self._tell(stream) for stream in affected)
+
+    @property
+    def streams(self) -> int:
+        """How many different streams are followed."""
+        return len(self._streams)
+
+    def _tell(self, stream: Stream) -> int:
+        self._refresh(stream)
+        current = stream.current
+        return sum(follower.outbox.mark(follower) for follower in self._behind(stream, current)) if current else 0
+
+    def _behind(self, stream: Stream, current: Version) -> Iterator[Subscription]:
+        return (follower for follower in self._followers[stream] if current.is_news(follower.sent))
+
+    def _refresh(self, stream: Stream) -> None:
+        """Continuity once lost, a follower gets a snapshot; until the view is loaded again it keeps what it has."""
+        try:
+            stream.current = Version(stream.source)
+            self._unready.discard(stream)
+        except ViewNotReady:
+            self._unready.add(stream)
+
+    def _open(self, source: Source) -> Stream:
+        stream = self._streams[source.topic, source.windows] = Stream(source)
+        self._followers[stream] = set()
+        self._by_token[source.token_id].add(stream)
+        if source.token_id is not None:
+            self._view.watch(source.token_id)
+        return stream
+
+    def _close(self, stream: Stream) -> None:
+        source = stream.source
+        del self._streams[source.topic, source.windows], self._followers[stream]
+        self._unready.discard(stream)
+        self._by_token[source.token_id].discard(stream)
+        if not self._by_token[source.token_id]:
+            del self._by_token[source.token_id]
+            if source.token_id is not None:
+                self._view.unwatch(source.token_id)
