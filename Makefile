@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help env dev up test lint unit docs bench chaos
+.PHONY: help env embedded dev up test lint unit docs bench chaos
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,7 +16,10 @@ env: $(RUN) ## what is needed to run, in .venv
 dev: env
 	@$(call install,requirements-dev.txt)
 
-up: env ## everything embedded on this machine, fed with swaps
+embedded: env
+	@$(call install,requirements-embedded.txt)
+
+up: embedded ## everything embedded on this machine, fed with swaps
 	@$(RUN) manage.py up
 
 test: dev lint unit ## lint, then all tests but the slow ones
@@ -47,10 +50,10 @@ $(RUN):
 		{ echo "$(PYTHON) cannot make a virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-# Installs $(1) unless the very same text of it and of requirements.txt was installed before.
+# Installs $(1), unless no requirement has changed since it was installed.
 define install
-cat requirements.txt $(1) | cmp -s - $(VENV)/$(1).installed || { \
+cat requirements*.txt | cmp -s - $(VENV)/$(1).installed || { \
 	echo "installing $(1)"; \
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $(1) && \
-	cat requirements.txt $(1) > $(VENV)/$(1).installed; }
+	cat requirements*.txt > $(VENV)/$(1).installed; }
 endef

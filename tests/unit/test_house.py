@@ -56,7 +56,7 @@ def test_no_file_has_marks_of(texts, pattern):
 
 
 def test_dependencies_are_pinned_and_each_has_a_reason():
-    lines = "\n".join((ROOT / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")).splitlines()
+    lines = "\n".join(path.read_text() for path in ROOT.glob("requirements*.txt")).splitlines()
     requirements = [line for line in lines if line and not line.startswith(("#", "-r "))]
     pinned = [re.fullmatch(r"([\w.-]+)(?:\[[\w,-]+\])?==[\w.]+(?:; .+)?", line) for line in requirements]
     assert None not in pinned, "expected name==version"

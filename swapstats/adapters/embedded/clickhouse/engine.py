@@ -45,7 +45,7 @@ class Engine:
     def __init__(self, path: Path, config: Path | None = None) -> None:
         options = f"?config-file={config}" if config else ""
         with _translated():
-            self._handle = chdb.connect(f"{path}{options}")  # type: ignore[no-untyped-call]
+            self._handle = chdb.connect(f"{path}{options}")
         self._settings: dict[str, str] = {}
 
     def version(self) -> tuple[int, int, int]:
