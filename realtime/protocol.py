@@ -190,10 +190,10 @@ class Subscriptions(Struct, tag="subscriptions", frozen=True, omit_defaults=True
     topics: Sequence[Granted]
 
 
-class Pong(Struct, tag="pong", frozen=True, kw_only=True):
+class Pong(Struct, tag="pong", frozen=True, omit_defaults=True, kw_only=True):
     """`ts` is the server's time; `lag_ms` how old the live view is, null while it is not fed."""
 
-    id: int | str | None
+    id: int | str | None = None
     ping: bool | int | float | str | None
     ts: str
     lag_ms: int | None

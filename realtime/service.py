@@ -1,0 +1,136 @@
+"""All WebSocket clients of one process: who is let in, when changes go out, and how everybody is sent home."""
+
+import asyncio
+import time
+from asyncio import AbstractEventLoop, TimerHandle
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from realtime import metrics
+from realtime.hub import Hub
+from realtime.protocol import ByeReason, CloseCode, Limits
+from realtime.session import Desk
+from realtime.topics import Topics
+from realtime.view import LiveView
+from settings.config import WebSocket
+
+GATHER_SHARE = 0.1
+"""How much of a tick is waited after the first change, so that the messages of all workers go out together."""
+SWEEP_S = 1.0
+LEAVE_PER_SECOND = 2_000
+"""How many clients a second are told to go at a shutdown, so that they do not come back all at once."""
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Client(Protocol):
+    def blocked_s(self, now: float) -> float:
+        """For how long its current send has been waiting, 0 if none is."""
+
+    async def dismiss(self, reason: ByeReason, code: CloseCode) -> None:
+        """Say bye and close; bounded in time."""
+
+
+class Service:
+    """Attached to the event loop of its clients, from the first one that comes to the last that leaves."""
+
+    def __init__(
+        self, view: LiveView, windows: Sequence[str], settings: WebSocket, now_ms: Callable[[], int] = wall_clock_ms
+    ) -> None:
+        self.settings = settings
+        self.hub = Hub(view)
+        limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))
+        self.desk = Desk(view, self.hub, Topics(view, windows), limits, settings.coalesce_ms, now_ms)
+        self.draining = False
+        self.clients: set[Client] = set()
+        self._dismissals: set[asyncio.Task[None]] = set()
+        self._detach: Callable[[], None] | None = None
+
+    def refusal(self) -> tuple[ByeReason, CloseCode] | None:
+        """Why no further client is let in now, if so."""
+        if self.draining:
+            return ByeReason.SERVER_SHUTDOWN, CloseCode.GOING_AWAY
+        if len(self.clients) >= self.settings.max_conn:
+            return ByeReason.TOO_MANY_CONNECTIONS, CloseCode.TRY_AGAIN_LATER
+        return None
+
+    def enter(self, client: Client) -> None:
+        self.clients.add(client)
+        metrics.CLIENTS.inc()
+        if self._detach is None:
+            self._detach = _Ticker(self, asyncio.get_running_loop()).stop
+
+    def leave(self, client: Client) -> None:
+        if client not in self.clients:
+            return
+        self.clients.discard(client)
+        metrics.CLIENTS.dec()
+        if not self.clients and self._detach:
+            self._detach()
+            self._detach = None
+
+    def sweep(self, now: float) -> None:
+        """Send away whoever has not taken what was sent for too long."""
+        limit = self.settings.slow_timeout_ms / 1000
+        for client in [client for client in self.clients if client.blocked_s(now) > limit]:
+            self._dismiss(client, ByeReason.SLOW_CONSUMER, CloseCode.SLOW_CONSUMER)
+
+    async def drain(self) -> None:
+        """Let nobody in any more and send everybody home, a few at a time."""
+        self.draining = True
+        while self.clients:
+            for client in list(self.clients)[: LEAVE_PER_SECOND // 20]:
+                self._dismiss(client, ByeReason.SERVER_SHUTDOWN, CloseCode.GOING_AWAY)
+            await asyncio.sleep(1 / 20)
+        await asyncio.gather(*self._dismissals, return_exceptions=True)
+
+    def _dismiss(self, client: Client, reason: ByeReason, code: CloseCode) -> None:
+        self.leave(client)
+        task = asyncio.get_running_loop().create_task(client.dismiss(reason, code))
+        self._dismissals.add(task)
+        task.add_done_callback(self._dismissals.discard)
+
+
+class _Ticker:
+    """Flushes the hub soon after something changed, at most once per tick, and sweeps every second."""
+
+    def __init__(self, service: Service, loop: AbstractEventLoop) -> None:
+        self._service = service
+        self._hub = service.hub
+        self._loop = loop
+        self._tick_s = service.settings.coalesce_ms / 1000
+        self._last = loop.time() - self._tick_s
+        self._flush: TimerHandle | None = None
+        self._unsubscribe = service.desk.view.subscribe(self._hear)
+        self._sweep = loop.call_later(SWEEP_S, self._on_sweep)
+
+    def stop(self) -> None:
+        self._unsubscribe()
+        self._sweep.cancel()
+        if self._flush:
+            self._flush.cancel()
+
+    def _hear(self, token_ids: frozenset[str]) -> None:
+        """Called in the feed's thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._note, token_ids)
+
+    def _note(self, token_ids: frozenset[str]) -> None:
+        if self._hub.note(token_ids) and self._flush is None:
+            soon = self._loop.time() + GATHER_SHARE * self._tick_s
+            self._flush = self._loop.call_at(max(soon, self._last + self._tick_s), self._on_flush)
+
+    def _on_flush(self) -> None:
+        self._flush = None
+        self._last = self._loop.time()
+        if dropped := self._hub.flush():
+            metrics.DROPPED.inc(dropped)
+        metrics.FLUSH_SECONDS.set(self._loop.time() - self._last)
+
+    def _on_sweep(self) -> None:
+        """Also looks after streams that waited for the live view, for whom nothing changed."""
+        self._sweep = self._loop.call_later(SWEEP_S, self._on_sweep)
+        self._service.sweep(self._loop.time())
+        self._note(frozenset())
