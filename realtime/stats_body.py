@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from realtime.token_view import TokenView
@@ -70,6 +71,7 @@ def reaches_back(view: TokenView, names: Collection[str] | None) -> bool:
     return any(window.from_ms(view.as_of_ms) < view.complete_since_ms for window, _ in chosen(view, names))
 
 
+@lru_cache(maxsize=8192)
 def rfc3339(time_ms: int) -> str:
     """UTC, with milliseconds where there are any: 2026-11-22T08:00:01.234Z, 2026-11-22T07:55:05Z."""
     seconds, milliseconds = divmod(time_ms, 1000)
