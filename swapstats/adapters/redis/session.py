@@ -8,12 +8,17 @@ connection. redis-py's client would reconnect silently; a session never does: it
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pydantic import SecretStr
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
+from settings.config import RedisServer
+from settings.config import Sentinel as SentinelConfig
+from settings.config.values import parse_address
 from swapstats.domain.errors import StoreError, StoreUnavailable
 
 Argument = bytes | str | int
@@ -33,17 +38,16 @@ class RedisSession:
         self._attempt(connection.connect)
 
     @classmethod
-    def open(cls, url: str, timeout_s: float, client_name: str = "swapstats") -> "RedisSession":
-        """Connect to `url` (redis://, rediss:// or unix://)."""
-        pool = ConnectionPool.from_url(
-            url,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-            retry=Retry(NoBackoff(), 0),
-            client_name=client_name,
-            protocol=2,
-        )
-        return cls(pool.make_connection())
+    def open(cls, server: RedisServer, client_name: str = "swapstats") -> "RedisSession":
+        """Connect to the master that `server` names. Raises StoreUnavailable, also where that is no master now."""
+        where = {} if server.sentinel is None else _ask_sentinels(server.sentinel, server.timeout_ms / 1000)
+        pool = ConnectionPool.from_url(server.url, retry=Retry(NoBackoff(), 0), client_name=client_name, protocol=2)
+        pool.connection_kwargs |= {**_limits(server.timeout_ms / 1000), **_password(server.password), **where}
+        session = cls(pool.make_connection())
+        if session.command("ROLE")[0] != b"master":
+            session.close()
+            raise StoreUnavailable("Redis: this server is a replica now")
+        return session
 
     def command(self, *args: Argument) -> Any:
         """One command, as redis-cli would take it, and its raw reply."""
@@ -98,6 +102,25 @@ class RedisSession:
     def _end(self, why: str) -> None:
         self._ended = self._ended or why
         self._connection.disconnect()  # type: ignore[no-untyped-call]
+
+
+def _limits(timeout_s: float) -> dict[str, Any]:
+    return {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "socket_keepalive": True}
+
+
+def _password(password: SecretStr | None) -> dict[str, Any]:
+    return {"password": password.get_secret_value()} if password else {}
+
+
+def _ask_sentinels(sentinel: SentinelConfig, timeout_s: float) -> dict[str, Any]:
+    """Host and port of the master, as the sentinels see it now."""
+    hosts = [tuple(parse_address(host)) for host in sentinel.hosts]
+    own = {**_limits(timeout_s), **_password(sentinel.password)}
+    try:
+        host, port = Sentinel(hosts, sentinel_kwargs=own).discover_master(sentinel.master)  # type: ignore[no-untyped-call]
+    except (RedisError, OSError) as error:
+        raise StoreUnavailable(f"Redis: the sentinels name no master {sentinel.master!r}: {error}") from error
+    return {"host": host, "port": port}
 
 
 _LOST_WRITES = ("READONLY", "MASTERDOWN", "LOADING", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE", "CLUSTERDOWN")
