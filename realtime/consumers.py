@@ -1,11 +1,12 @@
 """The WebSocket door: one consumer per client, moving text between the connection and the client's session."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.security.websocket import WebsocketDenier
 
 from realtime import metrics
 from realtime.allowance import Allowance
@@ -22,6 +23,8 @@ LAST_WORDS = "swapstats.last_words"
 LAST_WORDS_S = 1.0
 """How long a client that is sent away gets to take its bye."""
 
+NO_LAYER = "none: clients never join the channel layer"
+
 Message = Mapping[str, Any]
 
 
@@ -29,16 +32,16 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
     """Two tasks serve a client: this one takes its messages, one at a time and the next only when the answers to the
     last are sent; the other sends what waits in its outbox. A send blocks while the client does not read."""
 
-    channel_layer_alias = "none: clients never join the layer"
+    channel_layer_alias = NO_LAYER
 
-    def __init__(self, service: Service, origins: OriginRule) -> None:
+    def __init__(self, service: Callable[[], Service], hosts: Sequence[str]) -> None:
         super().__init__()
-        self._service = service
-        self._origins = origins
+        self._service = service()
+        self._origins = OriginRule(hosts, self._service.settings.allowed_origins)
         self._ready = asyncio.Event()
         self._sent = asyncio.Event()
         self._outbox = Outbox(self._ready.set)
-        self._session = Session(service.desk, self._outbox)
+        self._session = Session(self._service.desk, self._outbox)
         self._allowance = Allowance()
         self._writer: asyncio.Task[None] | None = None
         self._blocked_since: float | None = None
@@ -130,3 +133,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._sent.set()
         if self._writer:
             self._writer.cancel()
+
+
+class NoSuchAddress(WebsocketDenier):  # type: ignore[misc]
+    channel_layer_alias = NO_LAYER

@@ -1,28 +1,16 @@
 """The WebSocket addresses of the site."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from channels.routing import URLRouter
+from django.conf import settings
 from django.urls import re_path
 
-from realtime.consumers import SwapConsumer
-from realtime.origin import OriginRule
+from realtime.consumers import NoSuchAddress, SwapConsumer
 from realtime.service import Service
 
 
-def websocket_application(service: Service, origins: OriginRule) -> URLRouter:
-    """`/ws`; any other address is refused."""
-    return URLRouter(
-        [
-            re_path(r"^ws/?$", SwapConsumer.as_asgi(service=service, origins=origins)),
-            re_path(r"", _refuse),
-        ]
-    )
-
-
-async def _refuse(
-    _: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
-) -> None:
-    await receive()
-    await send({"type": "websocket.close"})
+def websocket_application(service: Callable[[], Service]) -> URLRouter:
+    """`/ws`; any other address is refused. `service` gives this process's."""
+    consumer = SwapConsumer.as_asgi(service=service, hosts=settings.ALLOWED_HOSTS)
+    return URLRouter([re_path(r"^ws/?$", consumer), re_path(r"", NoSuchAddress.as_asgi())])

@@ -6,6 +6,7 @@ and then a closed transport waits for its reader without end.
 """
 
 import asyncio
+import logging
 import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from realtime.consumers import LAST_WORDS
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
+
+log = logging.getLogger(__name__)
 
 LINGER_S = 2.0
 """How long a client may take to read what is on its way to it when the connection is closed."""
@@ -44,5 +47,8 @@ class DrainingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
             server.close()
-        await asyncio.wait_for(self._drain(), self.config.timeout_graceful_shutdown)
+        try:
+            await asyncio.wait_for(self._drain(), self.config.timeout_graceful_shutdown)
+        except TimeoutError:
+            log.warning("some WebSocket clients could not be told of the shutdown in time")
         await super().shutdown(sockets)

@@ -7,4 +7,10 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+http = get_asgi_application()
+
+from realtime.routing import websocket_application  # noqa: E402 - needs Django's settings
+from swapstats.bootstrap import view_feed, websocket_service  # noqa: E402
+
+view_feed()
+application = ProtocolTypeRouter({"http": http, "websocket": websocket_application(websocket_service)})

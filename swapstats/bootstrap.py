@@ -6,6 +6,7 @@ import threading
 from channels.layers import get_channel_layer
 
 from realtime.feed import ViewFeed, run_in_thread
+from realtime.service import Service
 from realtime.view import LiveView
 from settings.config import load_config
 from swapstats.adapters.redis.clients import async_client
@@ -44,3 +45,16 @@ def view_feed() -> ViewFeed:
 
 def live_view() -> LiveView:
     return view_feed().view
+
+
+_services: dict[int, Service] = {}
+
+
+def websocket_service() -> Service:
+    """This process's WebSocket clients; called in the thread of the event loop that serves them."""
+    service = _services.get(os.getpid())
+    if service is None:
+        config, feed = load_config(), view_feed()
+        service = Service(feed.view, list(config.app.windows), config.api.ws, feed.now_ms)
+        _services[os.getpid()] = service
+    return service

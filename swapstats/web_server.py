@@ -6,12 +6,16 @@ from socket import socket
 
 import uvicorn
 
+from realtime.server import DrainingServer, LingeringWebSocket
 from settings.config import Config
 from settings.config.load import variable
 from swapstats.adapters.system.listener import listen
+from swapstats.bootstrap import websocket_service
 
 APPLICATION = "swapstats.asgi:application"
 GRACEFUL_SECONDS = 10
+OVERSIZE = 4
+"""Up to so many times its limit a message is taken in, so that its sender can be told; beyond, it is cut off."""
 
 
 def serve(config: Config) -> None:
@@ -32,8 +36,8 @@ def _run(config: Config, listener: socket) -> None:
     client = config.api.ws
     settings = uvicorn.Config(
         APPLICATION,
-        ws="websockets-sansio",
-        ws_max_size=client.max_message_bytes,
+        ws=LingeringWebSocket,
+        ws_max_size=OVERSIZE * client.max_message_bytes,
         ws_ping_interval=client.heartbeat_ms / 1000,
         ws_ping_timeout=client.heartbeat_ms / 1000,
         ws_per_message_deflate=False,  # it would cost about 90 kB of memory a client
@@ -44,4 +48,4 @@ def _run(config: Config, listener: socket) -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACEFUL_SECONDS,
     )
-    uvicorn.Server(settings).run(sockets=[listener])
+    DrainingServer(settings, lambda: websocket_service().drain()).run(sockets=[listener])

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import uvicorn
 from websockets.asyncio.client import ClientConnection
 
-from realtime.origin import OriginRule
 from realtime.routing import websocket_application
 from realtime.server import DrainingServer, LingeringWebSocket
 from realtime.service import Service
@@ -25,7 +24,7 @@ def service_of(feed: LiveFeed, **settings: Any) -> Service:
 
 
 def application(service: Service) -> Any:
-    return websocket_application(service, OriginRule(["*"], service.settings.allowed_origins))
+    return websocket_application(lambda: service)
 
 
 class Running(NamedTuple):
