@@ -6,6 +6,7 @@ import pytest
 import redis
 from redis.asyncio import Redis
 
+from settings.config import RedisStore
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
@@ -27,7 +28,7 @@ class Worker:
     """A session to Redis with what a worker opens on it."""
 
     def __init__(self, url: str, log: SourceIdentity = LOG, name: str = "one") -> None:
-        self.session = RedisSession.open(url, timeout_s=5)
+        self.session = RedisSession.open(RedisStore(url=url))
         self.checkpoints = RedisCheckpointStore(self.session, PREFIX, log, ttl_ms=60_000)
         self.live = RedisLiveWriter(self.session, PREFIX, log)
         self.name = name
