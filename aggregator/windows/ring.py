@@ -66,10 +66,14 @@ class Ring:
         index = event_ms // self.width_ms
         if index < self.current - self._held:
             return
-        row = self._row(index, token, event_ms)
+        segment = self._open.get(index)
+        row = segment.get(token) if segment is not None else None
+        if row is None:
+            row = self._new_row(index, token, event_ms)
+        self.dirty.add(index)
+        before = row[BUYS] + row[SELLS]
         row[side] += usd
         row[TOKEN] += amount
-        before = row[BUYS] + row[SELLS]
         row[BUYS + side] += count
         if event_ms > row[LAST_MS]:  # noqa: PLR1730 - half the time of max()
             row[LAST_MS] = event_ms
@@ -77,19 +81,17 @@ class Ring:
             row[SYMBOL] = symbol
         if not before or before == -count:
             self._set_active(token, index, before + count)
-        for rolling in self.rolling:
-            if rolling.first <= index <= self.current:
-                rolling.add(token, side, usd, amount, count)
+        if index <= self.current:
+            for rolling in self.rolling:
+                if rolling.first <= index:
+                    rolling.add(token, side, usd, amount, count)
 
-    def _row(self, index: int, token: str, event_ms: int) -> Row:
+    def _new_row(self, index: int, token: str, event_ms: int) -> Row:
+        """The token's row of a bucket that has no open segment, or none with the token."""
         segment = self._open.get(index)
         if segment is None:
             segment = self._reopen(index)
-        self.dirty.add(index)
-        row = segment.get(token)
-        if row is None:
-            row = segment[intern(token)] = [0, 0, 0, 0, 0, event_ms, None]
-        return row
+        return segment.setdefault(intern(token), [0, 0, 0, 0, 0, event_ms, None])
 
     def _reopen(self, index: int) -> OpenSegment:
         packed = self._packed.pop(index, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aggregator.windows.segments import BUYS, SELLS, TOKEN, Row
+from aggregator.windows.segments import BUYS, TOKEN, Row
 from swapstats.domain.window import Window
 
 _SUMS = slice(0, 5)
@@ -26,7 +26,7 @@ class RollingWindow:
         total[side] += usd
         total[TOKEN] += amount
         total[BUYS + side] += count
-        if not total[BUYS] and not total[SELLS] and not any(total):
+        if not total[BUYS + side] and not any(total):
             del self.totals[token]
 
     def enter(self, rows: Iterable[tuple[str, Row]]) -> None:
