@@ -1,19 +1,35 @@
 """The one place that names concrete adapters; each function makes what a room needs from the configuration."""
 
+import logging
 import os
 import threading
 
 from channels.layers import get_channel_layer
+from prometheus_client import start_http_server
 
+from aggregator.pipeline.observer import Observer
+from aggregator.pipeline.parts import PipelineSettings, StateStores
+from aggregator.pipeline.worker import Worker
 from realtime.feed import ViewFeed, run_in_thread
 from realtime.service import Service
 from realtime.view import LiveView
-from settings.config import load_config
+from settings.config import Config, load_config
+from swapstats.adapters.kafka.swap_source import KafkaSwapSource
+from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.clients import async_client
-from swapstats.adapters.redis.live_store import RedisLiveReader
+from swapstats.adapters.redis.clock import RedisClock
+from swapstats.adapters.redis.ledger import RedisLedger
+from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
+from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
+from swapstats.domain.window import Window
 from swapstats.ports.live_store import LiveReader
+from swapstats.ports.swap_source import SourceIdentity
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
+
+log = logging.getLogger(__name__)
+
+CHECKPOINTS_OUTLIVE_WINDOWS_MS = 3_600_000
 
 
 def live_reader() -> LiveReader:
@@ -58,3 +74,61 @@ def websocket_service() -> Service:
         service = Service(feed.view, list(config.app.windows), config.api.ws, feed.now_ms)
         _services[os.getpid()] = service
     return service
+
+
+def worker(config: Config, name: str) -> Worker:
+    """A worker that is ready to run."""
+    from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
+
+    return Worker(
+        pipeline_settings(config),
+        KafkaSwapSource(config.ingest),
+        lambda source: state_stores(config, source),
+        KafkaDeadLetters(config.ingest),
+        update_sender(),
+        Observer(),
+        name,
+    )
+
+
+def windows(config: Config) -> tuple[Window, ...]:
+    """The configured windows, in their order."""
+    return tuple(Window(name, window.length_ms, window.bucket_ms) for name, window in config.app.windows.items())
+
+
+def pipeline_settings(config: Config) -> PipelineSettings:
+    app, ingest = config.app, config.ingest
+    return PipelineSettings(
+        windows=windows(config),
+        grace_ms=app.grace_ms,
+        max_skew_ms=app.max_skew_ms,
+        late_policy=app.late_policy,
+        snapshot_interval_ms=app.snapshot_interval_ms,
+        coalesce_ms=config.api.ws.coalesce_ms,
+        start=ingest.start,
+        max_bytes=int(ingest.max_bytes),
+        max_invalid_share=ingest.max_invalid_share,
+        invalid_sample=ingest.invalid_sample,
+        batch_max=ingest.batch_max,
+    )
+
+
+def state_stores(config: Config, source: SourceIdentity) -> StateStores:
+    """A worker's stores, all on one connection. Raises StoreUnavailable."""
+    redis, reach_ms = config.stores.redis, pipeline_settings(config).reach_ms
+    session = RedisSession.open(redis)
+    return StateStores(
+        RedisLedger(session, redis.prefix, source, max(config.app.dedupe_ttl_ms, reach_ms)),
+        RedisCheckpointStore(session, redis.prefix, source, reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
+        RedisLiveWriter(session, redis.prefix, source),
+        RedisClock(session),
+        session.close,
+    )
+
+
+def serve_metrics(config: Config) -> None:
+    """Show this process's metrics where the configuration says, if it says so."""
+    address = config.metrics.prometheus
+    if address:
+        start_http_server(address.port, address.host)
+        log.info("metrics on http://%s/metrics", address)
