@@ -16,6 +16,8 @@ READY_SECONDS = 2
 class Command(Part):
     """`manage.py` with these words; `settings` are for this process alone."""
 
+    stop_seconds = 25  # a last snapshot, or a bye to every client
+
     def __init__(self, name: str, *words: str, settings: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._words = words
