@@ -125,7 +125,10 @@ class Worker:
 
     def _take_wanted(self, stores: StateStores) -> None:
         now = time.monotonic()
-        for number in [number for number, due in self._wanted.items() if due <= now]:
+        wanted = [number for number, due in self._wanted.items() if due <= now]
+        if wanted:
+            self._finish_pending()
+        for number in wanted:
             try:
                 self._partitions[number] = self._restorer.take(number, stores)
             except SourceUnavailable as error:
