@@ -65,11 +65,11 @@ class Limits(Struct, frozen=True):
 
 
 class Subscribe(NamedTuple):
-    """Follow `topics`. `windows` chooses what statistics hold (None: all); `ranking` what an overview is sorted by."""
+    """Follow `topics`. `windows` chooses what statistics hold (None: all); `options` say which top list is meant."""
 
     topics: Sequence[str]
     windows: Sequence[str] | None
-    ranking: dict[str, str]
+    options: dict[str, str]
     id: int | str | None
 
 
@@ -110,7 +110,7 @@ class _Id(Struct):
 
 
 _VERBS = ("subscribe", "unsubscribe", "list", "ping")
-_RANKING = ("sort", "order", "limit", "chain_id")
+_OPTIONS = ("sort", "order", "limit", "chain_id")
 _decode_message = msgspec.json.Decoder(_Message).decode
 _decode_id = msgspec.json.Decoder(_Id).decode
 
@@ -128,8 +128,8 @@ def parse(text: str) -> Request:
 
 
 def _request(message: _Message) -> Request:
-    options = {name: getattr(message, name) for name in ("windows", *_RANKING)}
-    given = {name: value for name, value in options.items() if value is not UNSET}
+    said = {name: getattr(message, name) for name in ("windows", *_OPTIONS)}
+    given = {name: value for name, value in said.items() if value is not UNSET}
     if message.subscribe is not UNSET:
         windows = given.pop("windows", None)
         return Subscribe(_topics(message.subscribe), windows, {k: str(v) for k, v in given.items()}, message.id)

@@ -95,7 +95,7 @@ class Session:
         return topics
 
     def _follow(self, name: str, request: protocol.Subscribe) -> Granted:
-        source = self._desk.topics.source(name, request.windows, request.ranking)
+        source = self._desk.topics.source(name, request.windows, request.options)
         before = self._followed.get(source.topic)
         if before:
             self._desk.hub.leave(before.subscription)

@@ -1,11 +1,21 @@
-"""Topics as clients write them, and the sources they stand for."""
+"""Topics as clients write them, and the sources they stand for.
+
+    token:<id or symbol>          token:1:0xa0b8…   token:USDC
+    overview:<window>?<options>   overview:5m       overview:1h?limit=50&sort=trades
+
+Options may as well be members of the message.
+"""
 
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 
+from realtime.overview import Overview
 from realtime.protocol import ErrorCode
+from realtime.ranking import Ranking
 from realtime.sources import TokenStats
 from realtime.stream import Source
+from realtime.top_list import parse_top_list
 from realtime.view import LiveView
 from swapstats.domain.errors import MessageRefused, ViewNotReady
 from swapstats.domain.swap import canonical_identifier, token_id
@@ -18,16 +28,20 @@ class Topics:
     """Makes sources of topics. `windows` are the names that a deployment has configured."""
 
     def __init__(self, view: LiveView, windows: Sequence[str]) -> None:
-        self._view = view
         self.windows = tuple(windows)
+        self._view = view
+        self._ranking = Ranking(view)
+        self._epoch = secrets.token_hex(8)
 
-    def source(self, topic: str, windows: Sequence[str] | None, ranking: Mapping[str, str]) -> Source:
+    def source(self, topic: str, windows: Sequence[str] | None, options: Mapping[str, str]) -> Source:
         """Raises MessageRefused, saying why there is no such topic."""
         kind, _, name = topic.partition(":")
         chosen = self._chosen(windows)
         if kind == "token" and name:
             return TokenStats(self._view, self.token_id(name), chosen)
-        raise MessageRefused(ErrorCode.UNKNOWN_TOPIC, "Expected `token:<id or symbol>`")
+        if kind == "overview" and name:
+            return self._overview(name, chosen, options)
+        raise MessageRefused(ErrorCode.UNKNOWN_TOPIC, "Expected `token:<id or symbol>` or `overview:<window>`")
 
     def token_id(self, reference: str) -> str:
         """The identity of a token that is named by it, known or not, or by its symbol."""
@@ -41,6 +55,14 @@ class Topics:
         except ViewNotReady as error:
             raise MessageRefused(ErrorCode.NOT_READY, f"No symbol is known yet: {error}") from error
         raise MessageRefused(ErrorCode.UNKNOWN_SYMBOL, f"No token carries the symbol {reference[:80]!r}")
+
+    def _overview(self, name: str, windows: tuple[str, ...] | None, options: Mapping[str, str]) -> Overview:
+        window, _, query = name.partition("?")
+        if window not in self.windows:
+            raise MessageRefused(ErrorCode.BAD_WINDOW, f"Expected one of {', '.join(self.windows)}")
+        wanted = parse_top_list(query, options)
+        topic, order = wanted.topic(window), wanted.order_in(window)
+        return Overview(self._ranking, self._view, topic, order, wanted.limit, windows, self._epoch)
 
     def _chosen(self, windows: Sequence[str] | None) -> tuple[str, ...] | None:
         """In their configured order; None for all of them."""
