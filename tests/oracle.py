@@ -19,7 +19,7 @@ DEFAULT_WINDOWS = {"5m": (300_000, 5_000), "1h": (3_600_000, 60_000), "24h": (86
 OPTIONAL_TEXTS = {"event_id": None, "token_symbol": 64, "pool_address": 128, "trader": 128, "block_hash": 128}
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - never leaves this module
     """Carries the dead letter's reason."""
 
 
@@ -170,7 +170,7 @@ def _load(value: bytes | None, max_bytes: int) -> dict[str, Any]:
     if value is not None and len(value) > max_bytes:
         raise Refused("too_large")
     try:
-        event = json.loads(value or b"", parse_float=lambda text: Decimal(text), parse_constant=_no_constant)
+        event = json.loads(value or b"", parse_float=Decimal, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise Refused("malformed_json") from error
     if not isinstance(event, dict):
