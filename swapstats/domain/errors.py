@@ -10,7 +10,9 @@ SwapstatsError
 │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
 ├── DeadLetterError        a dead letter was not acknowledged
 ├── FeedError              an update could not be sent to the web processes; the next one will carry it
-├── ArchiveUnavailable     ClickHouse is down or too slow
+├── ArchiveError           the archive (ClickHouse) said no, for a reason that an operator must see
+│   ├── ArchiveUnavailable down, too slow or overloaded: whether a write took place is not known
+│   └── ArchiveRefused     it understood, and these rows can never be stored
 ├── MessageRefused         a WebSocket message, or one topic of it, asks for what cannot be had
 ├── PartError              an embedded part (Redis, broker …) could not start, or died
 └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
@@ -65,7 +67,15 @@ class FeedError(SwapstatsError):
     pass
 
 
-class ArchiveUnavailable(SwapstatsError):  # noqa: N818
+class ArchiveError(SwapstatsError):
+    pass
+
+
+class ArchiveUnavailable(ArchiveError):  # noqa: N818
+    pass
+
+
+class ArchiveRefused(ArchiveError):  # noqa: N818
     pass
 
 

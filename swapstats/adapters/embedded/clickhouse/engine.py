@@ -119,7 +119,8 @@ class Engine:
 
     def _describe(self, what: str) -> list[tuple[str, str]]:
         """Insertable columns: those that are computed (MATERIALIZED, ALIAS) are left out."""
-        rows = [line.split("\t") for line in self._text(f"DESCRIBE TABLE {what}").split("\n")]
+        answer = self._text(f"DESCRIBE TABLE {what} SETTINGS print_pretty_type_names = 0")
+        rows = [line.split("\t") for line in answer.split("\n")]
         return [(row[0], row[1]) for row in rows if row[2] not in ("MATERIALIZED", "ALIAS")]
 
 

@@ -1,0 +1,34 @@
+"""Where to go on reading: the archive's rows themselves say it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from swapstats.ports.swap_archive import MAX_BATCH, ArchiveWriter
+from swapstats.ports.swap_source import SourceIdentity
+
+
+class Start(NamedTuple):
+    """Where a partition is read from, and which offsets from there on the archive holds already."""
+
+    offset: int
+    held: frozenset[int]
+
+
+BEGINNING = Start(0, frozenset())
+
+
+def locate(archive: ArchiveWriter, source: SourceIdentity, partitions: Sequence[int]) -> dict[int, Start]:
+    """The first offset of each partition that may be missing; BEGINNING where the archive has none of it.
+
+    A crash may have left the last batch written in part: one insert makes a part per day, and the parts are
+    committed one by one. Whatever lies further back than a batch is complete, by the promise of all who write.
+    """
+    highest = archive.highest(source, partitions)
+    return {p: _locate(archive, source, p, highest[p]) if p in highest else BEGINNING for p in partitions}
+
+
+def _locate(archive: ArchiveWriter, source: SourceIdentity, partition: int, highest: int) -> Start:
+    first = max(0, highest + 1 - MAX_BATCH)
+    held = archive.held(source, partition, first, highest)
+    missing = next((offset for offset in range(first, highest + 1) if offset not in held), highest + 1)
+    return Start(missing, frozenset(offset for offset in held if offset > missing))

@@ -1,0 +1,145 @@
+"""Port swap_archive, read side, on ClickHouse: parameterised queries, each bounded in time, rows and memory."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from swapstats.adapters.clickhouse.pool import Pool
+from swapstats.domain.errors import ArchiveUnavailable
+from swapstats.domain.swap import Swap, event_id, token_id
+from swapstats.ports.swap_archive import Candle, Interval, Price, Token, Trade, TradeKey
+
+SETTINGS = {
+    "max_execution_time": 5,
+    "max_result_rows": 100_000,
+    "max_memory_usage": 2_000_000_000,
+    "do_not_merge_across_partitions_select_final": 1,
+}
+MAX_COPIES = 100_000
+"""How many copies of its trades one page may have in the log."""
+
+_STORED_IN = {
+    Interval.MINUTE: "swap_minutes",
+    Interval.MINUTES_5: "swap_minutes",
+    Interval.MINUTES_15: "swap_minutes",
+    Interval.HOUR: "swap_hours",
+    Interval.HOURS_4: "swap_hours",
+    Interval.DAY: "swap_days",
+}
+
+_CANDLES = """
+SELECT
+    intDiv(toUnixTimestamp(start), %(width)s) * %(width)s AS span,
+    sum(swaps), sum(buys), sum(buy_usd_e6), sum(sell_usd_e6), sum(token_e18),
+    argMinIf(open, open_at, open.2 > 0),
+    argMaxIf(high, (toFloat64(high.1) / toFloat64(high.2), start), open.2 > 0),
+    argMinIf(low, (toFloat64(low.1) / toFloat64(low.2), start), open.2 > 0),
+    argMaxIf(close, close_at, open.2 > 0),
+    uniqCombined64Merge(traders)
+FROM {table} FINAL
+WHERE chain_id = %(chain_id)s AND token_address = %(address)s AND late <= %(late)s
+  AND start >= toDateTime(%(first)s, 'UTC') AND start < toDateTime(%(end)s, 'UTC')
+GROUP BY span
+HAVING sum(swaps) > 0
+ORDER BY span
+"""
+
+_BLOCK = """if(block_hash != '', concat('#', block_hash),
+    if(isNull(block_number), '', concat('@', toString(assumeNotNull(block_number)))))"""
+
+_TRADES = f"""
+SELECT
+    toUnixTimestamp64Milli(event_time), log_index, tx_hash, {_BLOCK} AS block,
+    is_buy, usd_e6, token_e18, block_hash, block_number, token_symbol, pool_address, trader, removed, late,
+    (toUnixTimestamp64Milli(record_time), source_partition, source_offset)
+FROM raw_swaps
+WHERE chain_id = %(chain_id)s AND token_address = %(address)s AND {{earlier}}
+ORDER BY event_time DESC, log_index DESC, tx_hash DESC, block DESC
+LIMIT %(limit)s
+"""  # noqa: S608 - constants
+
+_EARLIER = """event_time <= fromUnixTimestamp64Milli(%(time)s, 'UTC') AND
+    (toUnixTimestamp64Milli(event_time), log_index, tx_hash, block) < (%(time)s, %(log_index)s, %(tx_hash)s, %(block)s)"""
+
+
+class ClickHouseHistory:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    def candles(self, token: Token, interval: Interval, from_ms: int, to_ms: int, late: bool) -> list[Candle]:
+        sql = _CANDLES.replace("{table}", _STORED_IN[interval])
+        values = {
+            "chain_id": token.chain_id,
+            "address": token.address,
+            "width": interval.value // 1000,
+            "first": -(-from_ms // 1000),
+            "end": -(-to_ms // 1000),
+            "late": late,
+        }
+        with self._pool.connection() as connection:
+            rows = connection.query(sql, values, SETTINGS)
+        return [_candle(row) for row in rows]
+
+    def trades(self, token: Token, before: TradeKey | None, limit: int) -> list[Trade]:
+        """Copies of a trade stand beside each other. The last one read may have more of them, unless all were read."""
+        copies = 2 * limit + 100
+        while copies <= MAX_COPIES:
+            rows = self._copies(token, before, copies)
+            groups = [list(group) for _, group in groupby(rows, key=lambda row: row[:4])]
+            whole = groups if len(rows) < copies else groups[:-1]
+            trades = [trade for group in whole if (trade := _trade(token, group))]
+            if len(rows) < copies or len(trades) >= limit:
+                return trades[:limit]
+            copies *= 8
+        raise ArchiveUnavailable("too many copies of the same swaps to read a page of them")
+
+    def _copies(self, token: Token, before: TradeKey | None, limit: int) -> list[tuple[Any, ...]]:
+        values: dict[str, object] = {"chain_id": token.chain_id, "address": token.address, "limit": limit}
+        if before is not None:
+            time, log_index, tx_hash, block = before
+            values |= {"time": time, "log_index": log_index, "tx_hash": tx_hash, "block": block}
+        sql = _TRADES.replace("{earlier}", _EARLIER if before else "1")
+        with self._pool.connection() as connection:
+            return connection.query(sql, values, SETTINGS)
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def _candle(row: Sequence[Any]) -> Candle:
+    span, swaps, buys, buy_usd, sell_usd, token, open_, high, low, close, traders = row
+    prices = (Price(*price) if price[1] else None for price in (open_, high, low, close))
+    return Candle(span * 1000, swaps, buys, buy_usd, sell_usd, token, *prices, traders)
+
+
+def _trade(token: Token, copies: Sequence[Sequence[Any]]) -> Trade | None:
+    """One occurrence from its copies; None where there are only retractions of it."""
+    additions = [copy for copy in copies if not copy[12]]
+    if not additions:
+        return None
+    first = min(additions, key=lambda copy: copy[14])
+    is_late = all(copy[13] for copy in additions)
+    return Trade(TradeKey(*first[:4]), _swap(token, first), is_late, len(additions) < len(copies))
+
+
+def _swap(token: Token, row: Sequence[Any]) -> Swap:
+    time, log_index, tx_hash, _, is_buy, usd, amount, block_hash, block_number, symbol, pool, trader, *_ = row
+    chain_id, address = token
+    return Swap(
+        event_id(chain_id, tx_hash, log_index),
+        token_id(chain_id, address),
+        is_buy,
+        usd,
+        amount,
+        time,
+        False,
+        block_hash or None,
+        block_number,
+        symbol or None,
+        chain_id,
+        tx_hash,
+        log_index,
+        address,
+        pool or None,
+        trader or None,
+    )

@@ -1,0 +1,143 @@
+"""Port swap_archive, write side, on ClickHouse."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from swapstats.adapters.clickhouse.connection import Connection
+from swapstats.domain.errors import ArchiveRefused
+from swapstats.ports.swap_archive import MAX_BATCH, Row
+from swapstats.ports.swap_source import SourceIdentity
+
+COLUMNS = (
+    *("is_buy", "usd_e6", "token_e18", "event_time", "removed", "block_hash", "block_number", "token_symbol"),
+    *("chain_id", "tx_hash", "log_index", "token_address", "pool_address", "trader"),
+    *("late", "source", "source_partition", "source_offset", "record_time"),
+)
+INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "throw_on_max_partitions_per_insert_block": 0}
+"""A batch may hold swaps of many days, each of which is a partition."""
+
+REFRESH_SETTINGS = {**INSERT_SETTINGS, "do_not_merge_across_partitions_select_final": 1, "max_execution_time": 60}
+CLUSTER_SETTINGS = {"insert_quorum": "auto", "insert_quorum_parallel": 0, "select_sequential_consistency": 1}
+"""On a cluster: what is acknowledged is on a majority, and what is read includes all that was acknowledged."""
+
+REFRESH_OFFSETS = 4 * MAX_BATCH
+LAST_MOMENT_MS = 4_260_211_200_000
+"""2105-01-01: ClickHouse's Date and DateTime, in which rows age and candles start, do not reach much further."""
+
+
+def _sql(name: str, **values: str) -> str:
+    """A statement of the folder `candles`, with what stands in braces filled in."""
+    text = resources.files(__package__).joinpath("candles", f"{name}.sql").read_text(encoding="utf-8")
+    for key, value in values.items():
+        text = text.replace("{" + key + "}", value)
+    return text
+
+
+_CANDLES = (
+    _sql("minutes"),
+    _sql("wider", narrower="swap_minutes", wider="swap_hours", rounding="toStartOfHour"),
+    _sql("wider", narrower="swap_hours", wider="swap_days", rounding="toStartOfDay"),
+)
+"""In this order: each is computed from the one before."""
+
+
+class ClickHouseArchive:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
+        """The candles know everything below their progress, so only what came since is looked at."""
+        done = self._refreshed(source, partitions)
+        found = {partition: end - 1 for partition, end in done.items()}
+        for partition in partitions:
+            rows = self._connection.query(
+                "SELECT count(), max(source_offset) FROM raw_swaps WHERE source = %(source)s "
+                "AND source_partition = %(partition)s AND source_offset >= %(first)s",
+                {"source": source.key, "partition": partition, "first": done.get(partition, 0)},
+            )
+            if rows[0][0]:
+                found[partition] = rows[0][1]
+        return found
+
+    def held(self, source: SourceIdentity, partition: int, first: int, last: int) -> set[int]:
+        """Rejected ones included."""
+        where = (
+            "source = %(source)s AND source_partition = %(partition)s AND source_offset BETWEEN %(first)s AND %(last)s"
+        )
+        rows = self._connection.query(
+            f"SELECT source_offset FROM raw_swaps WHERE {where} "  # noqa: S608 - constants
+            f"UNION DISTINCT SELECT source_offset FROM rejected_records WHERE {where}",
+            {"source": source.key, "partition": partition, "first": first, "last": last},
+        )
+        return {row[0] for row in rows}
+
+    def insert(self, source: SourceIdentity, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.swap.event_time_ms >= LAST_MOMENT_MS or not 0 <= row.record_ms < LAST_MOMENT_MS:
+                raise ArchiveRefused("its time is before 1970 or after 2104, more than the archive's dates can hold")
+        token = {"insert_deduplication_token": _token(source, rows)}
+        self._connection.insert("raw_swaps", COLUMNS, _columns(source.key, rows), {**INSERT_SETTINGS, **token})
+
+    def reject(self, source: SourceIdentity, row: Row, error: str) -> None:
+        names = ("source", "source_partition", "source_offset", "record_time", "event", "error")
+        event = msgspec.json.encode(row.swap._asdict(), enc_hook=str).decode(errors="replace")
+        values = (source.key, row.partition, row.offset, min(max(row.record_ms, 0), LAST_MOMENT_MS), event, error)
+        self._connection.insert("rejected_records", names, [[value] for value in values])
+
+    def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
+        done = self._refreshed(source, list(written))
+        stretches = {p: (done.get(p, 0), min(end, done.get(p, 0) + REFRESH_OFFSETS)) for p, end in written.items()}
+        stretches = {partition: span for partition, span in stretches.items() if span[0] < span[1]}
+        if stretches:
+            self._compute(source, stretches)
+            columns = zip(*((source.key, p, end) for p, (_, end) in stretches.items()), strict=True)
+            self._connection.insert(
+                "candle_progress", ("source", "source_partition", "next_offset"), list(map(list, columns))
+            )
+        return all(end == written[partition] for partition, (_, end) in stretches.items())
+
+    def _refreshed(self, source: SourceIdentity, partitions: Sequence[int]) -> dict[int, int]:
+        rows = self._connection.query(
+            "SELECT source_partition, max(next_offset) FROM candle_progress "
+            "WHERE source = %(source)s AND source_partition IN %(partitions)s GROUP BY source_partition",
+            {"source": source.key, "partitions": tuple(partitions)},
+        )
+        return dict(rows)
+
+    def _compute(self, source: SourceIdentity, stretches: Mapping[int, tuple[int, int]]) -> None:
+        touched = " OR ".join(
+            f"(source_partition = {int(p)} AND source_offset >= {int(first)} AND source_offset < {int(end)})"
+            for p, (first, end) in stretches.items()
+        )
+        for statement in _CANDLES:
+            sql = statement.replace("{touched}", f"source = %(source)s AND ({touched})")
+            self._connection.query(sql, {"source": source.key}, REFRESH_SETTINGS)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _token(source: SourceIdentity, rows: Sequence[Row]) -> str:
+    """Tells a block by the positions in it, so that the same block is known when it comes again."""
+    digest = hashlib.blake2b(source.key.encode(), digest_size=16)
+    for row in rows:
+        digest.update(b"%d:%d," % (row.partition, row.offset))
+    return digest.hexdigest()
+
+
+def _columns(source: str, rows: Sequence[Row]) -> list[Sequence[Any]]:
+    """In the order of COLUMNS; what an event lacks is empty."""
+    partitions, offsets, record_times, late, swaps = zip(*rows, strict=True)
+    fields = list(zip(*swaps, strict=True))[2:]  # event id and token id are told by the others
+    is_buy, usd, token, event_time, removed, block_hash, block_number, symbol, *identity, pool, trader = fields
+    texts = [_texts(block_hash), block_number, _texts(symbol), *identity, _texts(pool), _texts(trader)]
+    position = [late, [source] * len(rows), partitions, offsets, record_times]
+    return [is_buy, usd, token, list(event_time), removed, *texts, *position]
+
+
+def _texts(column: Iterable[str | None]) -> list[str]:
+    return [text or "" for text in column]

@@ -1,0 +1,124 @@
+"""The archive: every valid record of the log, kept for a year, and the history that is told from it.
+
+Rows carry their position in the log, so the archive itself knows what it holds: whoever writes asks it where to go
+on. Writers keep one promise, on which everybody who resumes relies: a batch of a partition is a stretch of its log
+without holes, at most MAX_BATCH offsets wide, and is written only after all of the partition before it has been
+acknowledged. So whatever lies MAX_BATCH below the highest offset held is there for sure.
+
+Candles are computed by the archive from distinct occurrences that were not retracted. Amounts are fixed-point
+integers (CONTRACT units: 10^-6 USD, 10^-18 tokens), times epoch milliseconds.
+"""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import NamedTuple, Protocol
+
+from swapstats.domain.swap import Swap
+from swapstats.ports.swap_source import SourceIdentity
+
+MAX_BATCH = 20_000
+"""How many offsets of one partition a batch may span."""
+
+
+class Row(NamedTuple):
+    """A swap as it stands in the log. `late`: an addition that reached it more than the grace after its event time."""
+
+    partition: int
+    offset: int
+    record_ms: int
+    late: bool
+    swap: Swap
+
+
+class ArchiveWriter(Protocol):
+    """What an archiver needs; used by one thread. Every call may raise ArchiveUnavailable or another ArchiveError."""
+
+    def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
+        """The highest offset held of each partition; those without a row are left out."""
+
+    def held(self, source: SourceIdentity, partition: int, first: int, last: int) -> set[int]:
+        """Which offsets from `first` to `last` are held."""
+
+    def insert(self, source: SourceIdentity, rows: Sequence[Row]) -> None:
+        """Writes a batch; writing the very same again changes nothing. After ArchiveUnavailable it may have been
+        written, wholly or in part. Raises ArchiveRefused where a row can never be stored; nothing is written then."""
+
+    def reject(self, source: SourceIdentity, row: Row, error: str) -> None:
+        """Keeps aside a row that `insert` refused."""
+
+    def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
+        """Computes the candles anew that rows below the offsets in `written` have changed since the last time; False
+        when there is more to do than one call does."""
+
+    def close(self) -> None: ...
+
+
+class Interval(Enum):
+    """A candle's width in milliseconds."""
+
+    MINUTE = 60_000
+    MINUTES_5 = 300_000
+    MINUTES_15 = 900_000
+    HOUR = 3_600_000
+    HOURS_4 = 14_400_000
+    DAY = 86_400_000
+
+
+class Token(NamedTuple):
+    chain_id: int
+    address: str
+
+
+class Price(NamedTuple):
+    """What a swap paid: a ratio, kept exact."""
+
+    usd: int
+    token: int
+
+
+class Candle(NamedTuple):
+    """Sums over the swaps from `start_ms` on; prices are those of single swaps, None where none has a price."""
+
+    start_ms: int
+    swaps: int
+    buys: int
+    buy_usd: int
+    sell_usd: int
+    token: int
+    open: Price | None
+    high: Price | None
+    low: Price | None
+    close: Price | None
+    traders: int
+    """Distinct traders, estimated above a few tens of thousands (uniqCombined64)."""
+
+
+class TradeKey(NamedTuple):
+    """A trade's place in a token's history. `block`: `#` and its hash, or `@` and its number, or nothing."""
+
+    event_time_ms: int
+    log_index: int
+    tx_hash: str
+    block: str
+
+
+class Trade(NamedTuple):
+    """One occurrence. `retracted`: a reorganisation took it out of the chain again."""
+
+    key: TradeKey
+    swap: Swap
+    late: bool
+    retracted: bool
+
+
+class ArchiveReader(Protocol):
+    """What history needs; thread-safe. Every call raises ArchiveUnavailable where the answer takes too long."""
+
+    def candles(self, token: Token, interval: Interval, from_ms: int, to_ms: int, late: bool) -> list[Candle]:
+        """Those that start from `from_ms` (inclusive) to `to_ms` (exclusive) and have swaps, oldest first. `late`
+        counts late swaps too."""
+
+    def trades(self, token: Token, before: TradeKey | None, limit: int) -> list[Trade]:
+        """At most `limit` occurrences, newest first, from just before that place on."""
+
+    def close(self) -> None: ...
