@@ -13,6 +13,7 @@ Any thread may ask. One thread tells. A view that was merged since the last step
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from threading import Lock
 from typing import NamedTuple
 
@@ -248,7 +249,8 @@ class LiveView:
         for token_id in self._shared:
             numbers = {holder.number for holder in self._holders[token_id]}
             if state.number in numbers and behind & numbers:
-                self._merge(token_id)
+                with suppress(ViewNotReady):  # a third one is even further behind; then nothing is known to remember
+                    self._merge(token_id)
 
     def _held_back(self) -> set[str]:
         """Shared tokens whose latest changes were not to be seen until another partition came along."""
