@@ -14,6 +14,7 @@ from realtime.feed import ViewFeed, run_in_thread
 from realtime.service import Service
 from realtime.view import LiveView
 from settings.config import Config, load_config
+from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.clients import async_client
@@ -24,6 +25,7 @@ from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
 from swapstats.domain.window import Window
 from swapstats.ports.live_store import LiveReader
+from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
 
@@ -89,6 +91,11 @@ def worker(config: Config, name: str) -> Worker:
         Observer(),
         name,
     )
+
+
+def swap_sink(config: Config, on_sent: OnSent) -> SwapSink:
+    """Where feeds write to."""
+    return KafkaSwapSink(config.ingest, on_sent)
 
 
 def windows(config: Config) -> tuple[Window, ...]:
