@@ -14,6 +14,7 @@ from realtime.feed import ViewFeed, run_in_thread
 from realtime.service import Service
 from realtime.view import LiveView
 from settings.config import Config, load_config
+from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
@@ -80,8 +81,6 @@ def websocket_service() -> Service:
 
 def worker(config: Config, name: str) -> Worker:
     """A worker that is ready to run."""
-    from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
-
     return Worker(
         pipeline_settings(config),
         KafkaSwapSource(config.ingest),
