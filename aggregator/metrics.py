@@ -1,39 +1,47 @@
-"""The workers' metrics (CONTRACT §6): one catalogue, from which the docs are checked."""
+"""What a worker (`manage.py consume`) shows."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from swapstats.domain.outcome import Outcome
+from swapstats.metrics.catalogue import ROWS, counter, gauge, histogram
 
-_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 60_000)
+INGESTED = counter("consume", "events_ingested_total", "Records read from the log, those read again included")
+APPLIED = counter("consume", "events_applied_total", "Swaps counted in the windows")
+DEDUPE_HITS = counter("consume", "dedupe_hits_total", "Records that repeat one decided before")
+LATE = counter("consume", "events_late_total", "Swaps that reached the log more than the grace after their event time")
+RETRACTED = counter("consume", "events_retracted_total", "Retractions of a swap decided before")
+PARKED = counter("consume", "events_parked_total", "Retractions that came before their swap")
+CANCELLED = counter("consume", "events_cancelled_total", "Swaps whose retraction had come before")
+DEAD_LETTERED = counter("consume", "events_dead_lettered_total", "Records that are no valid swap events", "reason")
 
-EVENTS_INGESTED = Counter("events_ingested_total", "Records read from the log")
-EVENTS_APPLIED = Counter("events_applied_total", "Swaps counted in the windows")
-DEDUPE_HITS = Counter("dedupe_hits_total", "Records that repeat one decided before")
-EVENTS_LATE = Counter("events_late_total", "Swaps that reached the log more than the grace after their event time")
-EVENTS_RETRACTED = Counter("events_retracted_total", "Retractions of a swap decided before")
-EVENTS_PARKED = Counter("events_parked_total", "Retractions that came before their swap")
-EVENTS_CANCELLED = Counter("events_cancelled_total", "Swaps whose retraction had come before")
-EVENTS_DEAD_LETTERED = Counter("events_dead_lettered_total", "Records that are no valid swap events", ["reason"])
-CONSUMER_LAG_SECONDS = Gauge("consumer_lag_seconds", "Age of the last record applied", ["partition"])
-CONSUMER_LAG_RECORDS = Gauge("consumer_lag_records", "Records not yet read", ["partition"])
-WINDOW_APPLY_LATENCY = Histogram(
-    "window_apply_latency_ms", "From a record's timestamp to its swap being in the windows", buckets=_MS
-)
-BATCH_DECODE_SECONDS = Histogram("batch_decode_seconds", "Decoding of one batch and handing it to the ledger")
-SNAPSHOT_DURATION = Histogram("snapshot_duration_ms", "Saving all partitions of a worker", buckets=_MS)
-SNAPSHOT_BYTES = Counter("snapshot_bytes_total", "Bytes of segments written")
-RESTORES = Counter("restores_after_failure_total", "Times that a worker went back to its snapshots")
-
-_BY_OUTCOME = {
-    "applied": EVENTS_APPLIED,
-    "duplicate": DEDUPE_HITS,
-    "late": EVENTS_LATE,
-    "retracted": EVENTS_RETRACTED,
-    "retracted_late": EVENTS_RETRACTED,
-    "parked": EVENTS_PARKED,
-    "cancelled": EVENTS_CANCELLED,
+BY_OUTCOME = {
+    Outcome.APPLIED: APPLIED,
+    Outcome.DUPLICATE: DEDUPE_HITS,
+    Outcome.LATE: LATE,
+    Outcome.RETRACTED: RETRACTED,
+    Outcome.RETRACTED_LATE: RETRACTED,
+    Outcome.PARKED: PARKED,
+    Outcome.CANCELLED: CANCELLED,
 }
+"""All outcomes but `DEAD_LETTERED`, which is counted by reason. Together they add up to `events_ingested_total`."""
 
-
-def count_outcome(outcome: str, count: int) -> None:
-    """Dead letters are counted by their reason where it is known."""
-    if outcome in _BY_OUTCOME:
-        _BY_OUTCOME[outcome].inc(count)
+LAG_SECONDS = gauge(
+    "consume", "consumer_lag_seconds", "Age of the last record applied; 0 where all are read", "partition"
+)
+LAG_RECORDS = gauge("consume", "consumer_lag_records", "Records not yet read", "partition")
+EVENT_LAG_SECONDS = gauge("consume", "event_time_lag_seconds", "Now minus the newest event time applied")
+BATCH_RECORDS = histogram("consume", "batch_records", "Records that one step took", buckets=ROWS)
+APPLY_LATENCY = histogram(
+    "consume", "window_apply_latency_ms", "From the oldest record's timestamp to its batch being in the windows"
+)
+STAGE = histogram("consume", "batch_stage_ms", "One stage (decode, decide, publish, snapshot) of one step", "stage")
+SNAPSHOT_DURATION = histogram("consume", "snapshot_duration_ms", "Saving all partitions of a worker")
+SNAPSHOT_BYTES = counter("consume", "snapshot_bytes_total", "Bytes of segments written")
+SNAPSHOT_TIME = gauge(
+    "consume", "last_snapshot_timestamp_seconds", "When a worker last saved its partitions", merge="livemin"
+)
+PUBLISH_TIME = gauge("consume", "last_publish_timestamp_seconds", "When a worker last told readers", merge="livemin")
+RESTORES = counter("consume", "restores_after_failure_total", "Times that a worker went back to its snapshots")
+FENCED = counter("consume", "partitions_fenced_total", "Partitions that another worker had taken meanwhile")
+REBALANCES = counter("consume", "rebalances_total", "Changes of the partitions held: assigned, revoked, lost", "kind")
+PARTITIONS = gauge("consume", "partitions_held", "Partitions that are this worker's")
+TOKENS = gauge("consume", "window_tokens", "Tokens with swaps in the rings of this worker's partitions")
+SEGMENTS = gauge("consume", "ring_segments", "Buckets held with swaps in them, by their width", "width_ms")

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import NamedTuple
 
+from realtime import metrics
 from realtime.view import LiveView
 from swapstats.domain.errors import StoreUnavailable, ViewNotReady
 from swapstats.ports.live_store import LiveMeta, LivePartition, LiveReader, Step
@@ -108,6 +109,7 @@ class ViewFeed:
 
     def _hear(self, tick: Tick) -> None:
         self._ticks += 1
+        metrics.VIEW_TICKS.inc()
         if tick.source != (self._loading or self.view.source):
             self._wake.set()
             return
@@ -151,6 +153,7 @@ class ViewFeed:
         elif source:
             await self._catch_up(reader, source)
         self.view.symbols.refresh()
+        self._show()
 
     async def _load_all(self, reader: LiveReader, source: str) -> None:
         self._loading = source
@@ -175,6 +178,12 @@ class ViewFeed:
         for number in sorted(self._missing | late):
             await self._reload(reader, source, number)
 
+    def _show(self) -> None:
+        metas = self.view.metas()
+        metrics.VIEW_TOKENS.set(len(self.view.token_ids()))
+        metrics.VIEW_PARTITIONS.set(len(metas))
+        metrics.VIEW_TIME.set(min((meta.as_of_ms for meta in metas.values()), default=0) / 1000)
+
     def _left_behind(self, stands: Mapping[int, LiveMeta]) -> set[int]:
         """Partitions that the view does not hold as the store does; where only seq differs, those in which it has not
         come to where the store stood at the last look, for the message may be on its way."""
@@ -189,6 +198,7 @@ class ViewFeed:
             held = self._held.pop(number)
         self._missing.discard(number)
         self._reloads += 1
+        metrics.VIEW_RELOADS.inc()
         if partition:
             self._install(number, partition)
         self._apply(held)
@@ -208,6 +218,7 @@ class ViewFeed:
         elif self._trouble and not trouble:
             log.info("the live view sees its store again")
         self._trouble = trouble
+        metrics.VIEW_TROUBLE.set(trouble is not None)
 
 
 def run_in_thread(feed: ViewFeed) -> threading.Thread:

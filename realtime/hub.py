@@ -60,6 +60,13 @@ class Hub:
         self._changed.clear()
         return sum(self._tell(stream) for stream in affected)
 
+    def due_tokens(self) -> set[str]:
+        """Followed tokens that the next `flush` tells of."""
+        return {token_id for token_id in self._changed if token_id}
+
+    def followed_tokens(self) -> set[str]:
+        return {token_id for token_id in self._by_token if token_id}
+
     @property
     def streams(self) -> int:
         """How many different streams are followed."""

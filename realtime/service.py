@@ -8,6 +8,7 @@ from typing import Protocol
 
 from realtime import metrics
 from realtime.hub import Hub
+from realtime.latency import FrameLatency
 from realtime.protocol import ByeReason, CloseCode, Limits
 from realtime.session import Desk
 from realtime.topics import Topics
@@ -103,6 +104,7 @@ class _Ticker:
         self._tick_s = service.settings.coalesce_ms / 1000
         self._last = loop.time() - self._tick_s
         self._flush: TimerHandle | None = None
+        self._latency = FrameLatency(service.desk.view)
         self._unsubscribe = service.desk.view.subscribe(self._hear)
         self._sweep = loop.call_later(SWEEP_S, self._on_sweep)
 
@@ -125,12 +127,15 @@ class _Ticker:
     def _on_flush(self) -> None:
         self._flush = None
         self._last = self._loop.time()
+        self._latency.note(self._hub.due_tokens(), self._service.desk.now_ms())
         if dropped := self._hub.flush():
             metrics.DROPPED.inc(dropped)
-        metrics.FLUSH_SECONDS.set(self._loop.time() - self._last)
+        metrics.FLUSH.observe((self._loop.time() - self._last) * 1000)
+        metrics.STREAMS.set(self._hub.streams)
 
     def _on_sweep(self) -> None:
         """Also looks after streams that waited for the live view, for whom nothing changed."""
         self._sweep = self._loop.call_later(SWEEP_S, self._on_sweep)
         self._service.sweep(self._loop.time())
+        self._latency.forget_all_but(self._hub.followed_tokens())
         self._note(frozenset())

@@ -94,6 +94,7 @@ class Worker:
         if len(records) < self._settings.batch_max // 2 or self._schedule.is_due(stores.clock.now_ms()):
             self._finish_pending()
             self._tick(stores)
+        self._observer.step_done()
 
     def _guarded(self, action: Callable[[], None]) -> None:
         """Run a step; when the store fails, forget what is in RAM and go on from the checkpoints."""
@@ -152,15 +153,14 @@ class Worker:
         partition.has_gap = False
 
     def _submit(self, records: Sequence[Record], stores: StateStores) -> None:
-        started = time.perf_counter()
-        batch = decode_batch(records, self._decoder, self._settings.grace_ms)
+        with self._observer.stage("decode"):
+            batch = decode_batch(records, self._decoder, self._settings.grace_ms)
         self._invalid_share.add(batch.records, len(batch.dead_letters))
         if batch.dead_letters:
             self._put_away(batch.dead_letters, stores)
         epochs = {number: self._partitions[number].lease.epoch for number in batch.last}
         decision = stores.ledger.decide(batch.claims, epochs)
         self._pending = batch, decision
-        self._observer.decoded(batch, time.perf_counter() - started)
 
     def _put_away(self, letters: Sequence[DeadLetter], stores: StateStores) -> None:
         """Invalid records go to the dead letter queue before they count as done, and only once."""
@@ -176,17 +176,23 @@ class Worker:
         if self._pending is None:
             return
         (batch, decision), self._pending = self._pending, None
-        outcomes = decision()
+        with self._observer.stage("decide"):
+            outcomes = decision()
         counts_late = self._settings.late_policy == "apply"
-        self._observer.applied(batch, apply_batch(batch, outcomes, self._partitions, counts_late=counts_late))
+        with self._observer.stage("apply"):
+            counts = apply_batch(batch, outcomes, self._partitions, counts_late=counts_late)
+        self._observer.applied(batch, counts)
 
     def _tick(self, stores: StateStores) -> None:
         now_ms = stores.clock.now_ms()
         if self._schedule.publish_due(now_ms):
-            self._publish(stores, self._schedule.tick_ms(now_ms))
+            with self._observer.stage("publish"):
+                self._publish(stores, self._schedule.tick_ms(now_ms))
+            self._observer.published()
             self._schedule.published(stores.clock.now_ms())
         if self._schedule.snapshot_due(now_ms):
-            self._snapshot(stores, self._partitions.values())
+            with self._observer.stage("snapshot"):
+                self._snapshot(stores, self._partitions.values())
             self._schedule.snapshotted(stores.clock.now_ms())
 
     def _publish(self, stores: StateStores, now_ms: int) -> None:
@@ -202,22 +208,26 @@ class Worker:
         saved = [save_checkpoint(partition, stores.checkpoints, stores.clock.now_ms()) for partition in partitions]
         self._source.commit({partition.number: partition.next_offset for partition in self._partitions.values()})
         stores.clock.sync()
-        self._observer.snapshotted(sum(saved), time.perf_counter() - started, self._source.lag())
+        seconds = time.perf_counter() - started
+        self._observer.snapshotted(sum(saved), seconds, self._source.lag(), self._partitions)
 
     def assigned(self, partitions: Sequence[int]) -> None:
         """From the source: each is taken before the next records are read."""
         self._wanted.update(dict.fromkeys(partitions, 0.0))
+        self._observer.rebalanced("assigned", partitions, self._held)
 
     def revoked(self, partitions: Sequence[int]) -> None:
         """From the source: finish and save what is about to go."""
         self._guarded(lambda: self._save_before_leaving(partitions))
         self._forget(partitions)
+        self._observer.rebalanced("revoked", partitions, self._held)
 
     def lost(self, partitions: Sequence[int]) -> None:
         """From the source: others have them, so nothing is written any more. What is being decided for them is
         decided for their successor just as well."""
         self._guarded(self._finish_pending)
         self._forget(partitions)
+        self._observer.rebalanced("lost", partitions, self._held)
 
     def _save_before_leaving(self, partitions: Sequence[int]) -> None:
         self._finish_pending()
@@ -225,6 +235,10 @@ class Worker:
         if self._stores and leaving:
             self._publish(self._stores, self._stores.clock.now_ms())
             self._snapshot(self._stores, leaving)
+
+    @property
+    def _held(self) -> int:
+        return len(self._partitions.keys() | self._wanted.keys())
 
     def _forget(self, partitions: Sequence[int]) -> None:
         for number in partitions:
@@ -235,6 +249,7 @@ class Worker:
         """Another has the partition, or its state is not what we think. What was in flight is void for all, and the
         group may have given all of them away while we were not running."""
         log.error("%s; letting go", error)
+        self._observer.fenced()
         self._drop_state(retake_at=time.monotonic() + RETAKE_AFTER_S)
 
     def _drop_state(self, retake_at: float = 0.0) -> None:

@@ -101,6 +101,15 @@ class WindowEngine:
         """All tokens of which some window holds something."""
         return {token for _, rolling in self._rolling for token in rolling.totals}
 
+    @property
+    def token_count(self) -> int:
+        """How many tokens have swaps in any bucket held."""
+        return len(self._about)
+
+    def segment_counts(self) -> dict[int, int]:
+        """How many buckets with swaps in them are held, by their width in ms."""
+        return {ring.width_ms: ring.segment_count for ring in self._rings}
+
     def take_dirty(self) -> Iterator[tuple[int, int, PackedSegment]]:
         """Width, index and content of each segment that changed since the last checkpoint."""
         for ring in self._rings:

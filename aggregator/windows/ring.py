@@ -61,6 +61,11 @@ class Ring:
         """The oldest bucket that is kept; what is older is outside every window for good."""
         return self.current - self._held
 
+    @property
+    def segment_count(self) -> int:
+        """How many buckets with swaps in them are held."""
+        return len(self._open) + len(self._packed)
+
     def add(self, token: str, symbol: str | None, event_ms: int, side: int, usd: int, amount: int, count: int) -> None:
         """Add one swap (`count` 1) to its bucket and the windows over it, or take it out (-1, amounts negative)."""
         index = event_ms // self.width_ms

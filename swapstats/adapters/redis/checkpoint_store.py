@@ -54,9 +54,9 @@ class RedisCheckpointStore:
 
     def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, ttl_ms: int) -> None:
         self._session = session
-        self._take = session.script(_TAKE)
-        self._save = session.script(_SAVE)
-        self._note = session.script(_NOTE)
+        self._take = session.script(_TAKE, "take")
+        self._save = session.script(_SAVE, "save")
+        self._note = session.script(_NOTE, "note")
         self._prefix = prefix
         self._source = source
         self._ttl_ms = ttl_ms

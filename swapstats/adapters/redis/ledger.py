@@ -19,7 +19,7 @@ class RedisLedger:
     """Entries of one log, kept for at least `retention_ms` after they were written, by Redis's own clock."""
 
     def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, retention_ms: int) -> None:
-        self._decide = session.script(_SCRIPT)
+        self._decide = session.script(_SCRIPT, "decide")
         self._prefix = prefix
         self._source = source
         self._index = f"{prefix}ledger:{blake2b(source.key.encode(), digest_size=6).hexdigest()}"

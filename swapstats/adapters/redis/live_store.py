@@ -50,7 +50,7 @@ class RedisLiveWriter:
 
     def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity) -> None:
         self._session = session
-        self._publish = session.script(_SCRIPT)
+        self._publish = session.script(_SCRIPT, "publish")
         self._prefix = prefix
         self._source = source
         self._replication_id = _replication_id(session)

@@ -5,6 +5,7 @@ forgotten our last writes. A worker's state in RAM, its ledger and its snapshots
 connection. redis-py's client would reconnect silently; a session never does: its owner restores and opens another.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from settings.config import RedisServer
 from settings.config import Sentinel as SentinelConfig
 from settings.config.values import parse_address
 from swapstats.domain.errors import StoreError, StoreUnavailable
+from swapstats.metrics import stores as metrics
 
 Argument = bytes | str | int
 
@@ -53,9 +55,9 @@ class RedisSession:
         """One command, as redis-cli would take it, and its raw reply."""
         return self._attempt(lambda: self._exchange(args))
 
-    def script(self, lua: str) -> "Script":
-        """A script that the server runs as one atomic step."""
-        return Script(self, lua)
+    def script(self, lua: str, name: str) -> "Script":
+        """A script that the server runs as one atomic step; `name` is what its round trips are shown under."""
+        return Script(self, lua, name)
 
     def begin(self, *args: Argument) -> Callable[[], Any]:
         """Send a command and go on while the server works; what is returned waits for the reply. Until that was
@@ -96,6 +98,7 @@ class RedisSession:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> StoreUnavailable:
+        metrics.LOST_CONNECTIONS.inc()
         self._end(f"the connection was lost: {error or type(error).__name__}")
         return StoreUnavailable(f"Redis: {self._ended}")
 
@@ -134,9 +137,10 @@ class ScriptForgotten(StoreError):  # noqa: N818 - reads as the state it names
 class Script:
     """A Lua script on the server. Called with its keys and arguments, it gives the reply, strings as bytes."""
 
-    def __init__(self, session: RedisSession, lua: str) -> None:
+    def __init__(self, session: RedisSession, lua: str, name: str) -> None:
         self._session = session
         self._lua = lua
+        self._round_trip = metrics.ROUND_TRIP.labels(name)
         self._digest: bytes = session.command("SCRIPT", "LOAD", lua)
 
     def __call__(self, keys: Sequence[bytes | str], args: Sequence[Argument]) -> Any:
@@ -145,6 +149,7 @@ class Script:
     def begin(self, keys: Sequence[bytes | str], args: Sequence[Argument]) -> Callable[[], Any]:
         """As `RedisSession.begin`."""
         tail = (len(keys), *keys, *args)
+        started = time.perf_counter()
         reply = self._session.begin("EVALSHA", self._digest, *tail)
 
         def wait() -> Any:
@@ -152,5 +157,7 @@ class Script:
                 return reply()
             except ScriptForgotten:
                 return self._session.command("EVAL", self._lua, *tail)
+            finally:
+                self._round_trip.observe((time.perf_counter() - started) * 1000)
 
         return wait

@@ -16,6 +16,7 @@ import msgspec
 from channels.layers import BaseChannelLayer
 from redis.exceptions import RedisError
 
+from swapstats.metrics import stores as metrics
 from swapstats.ports.live_store import Step
 from swapstats.ports.update_feed import Tick
 
@@ -57,7 +58,7 @@ class ChannelLayerSender:
             raise ValueError("the sender is closed")
         if len(self._queue) >= MAX_QUEUE:
             self._queue.popleft()
-            self.dropped += 1
+            self._note_dropped()
         self._queue.append(tick)
         self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -88,14 +89,19 @@ class ChannelLayerSender:
         else:
             self._note_success()
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_dropped(self) -> None:
         self.dropped += 1
+        metrics.UPDATES_DROPPED.inc()
+
+    def _note_failure(self, error: Exception) -> None:
+        self._note_dropped()
         if not self._failing:
             log.warning("updates do not reach the channel layer: %s", error or type(error).__name__)
         self._failing = True
 
     def _note_success(self) -> None:
         self.sent += 1
+        metrics.UPDATES_SENT.inc()
         if self._failing:
             log.info("updates reach the channel layer again")
         self._failing = False
