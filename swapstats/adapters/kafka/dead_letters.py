@@ -1,6 +1,6 @@
 """Dead letters in the topic beside the swaps': `<topic>.dlq`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -55,7 +55,7 @@ class KafkaDeadLetters:
             raise DeadLetterError(f"{waiting} dead letters were not acknowledged within {ACKNOWLEDGED_SECONDS:.0f} s")
         return refused
 
-    def _produce(self, letter: DeadLetter, value: bytes | None, headers: "_Headers", told: object) -> None:
+    def _produce(self, letter: DeadLetter, value: bytes | None, headers: "_Headers", told: "_Told") -> None:
         while True:
             try:
                 self._producer.produce(self._topic, value, letter.record.key, headers=headers, on_delivery=told)
@@ -77,8 +77,9 @@ class KafkaDeadLetters:
         ]
 
 
-_Headers = list[tuple[str, bytes]]
-_Sendable = tuple[DeadLetter, bytes | None, Sequence[tuple[str, bytes]]]
+_Headers = list[tuple[str, str | bytes | None]]
+_Told = Callable[[KafkaError | None, Message], None]
+_Sendable = tuple[DeadLetter, bytes | None, Sequence[tuple[str, str | bytes | None]]]
 
 
 def _truncated(letter: DeadLetter) -> _Sendable:
