@@ -1,17 +1,20 @@
 """`overview:<window>`: a live top list. Its data name the tokens in their order and hold each one's stats, so that a
 patch carries entries and exits as members of `tokens`, and moves as a new `ranking`:
 
-    {"as_of": …, "total": 812, "ranking": ["1:0xa…", …], "tokens": {"1:0xa…": {the stats answer, "reorg_seq"}, …}}
+    {"as_of": …, "total": 812, "chains": {"1": 800, "56": 12}, "totals": {"5m": {"volume_usd": …, …}, …},
+     "ranking": ["1:0xa…", …], "tokens": {"1:0xa…": {the stats answer, "reorg_seq"}, …}}
 
-A token's `reorg_seq` grows whenever a retraction corrected it.
+`total` and `totals` cover all tokens of the list's chain, not only those shown; `chains` says how many tokens each
+chain has. A token's `reorg_seq` grows whenever a retraction corrected it.
 """
 
 from realtime.merge_patch import Json, diff, diff_stats
-from realtime.ranking import Order, Ranking
+from realtime.ranking import Order, Ranking, Total
 from realtime.stats_body import rfc3339, stats_body
 from realtime.stream import State
 from realtime.token_view import TokenView
 from realtime.view import LiveView
+from swapstats.domain.amount import USD_DIGITS, format_amount
 
 
 class Overview:
@@ -40,12 +43,14 @@ class Overview:
 
     def read(self) -> State:
         """Raises ViewNotReady."""
-        views, total = self._ranking.top(self._order, self._limit)
+        leaders = self._ranking.top(self._order, self._limit)
         body: Json = {
             "as_of": rfc3339(self._view.as_of_ms()),
-            "total": total,
-            "ranking": [view.token_id for view in views],
-            "tokens": {view.token_id: self._row(view) for view in views},
+            "total": leaders.total,
+            "chains": {str(chain): count for chain, count in leaders.chains.items()},
+            "totals": {name: _total_body(total) for name, total in leaders.totals.items() if self._shows(name)},
+            "ranking": [view.token_id for view in leaders.views],
+            "tokens": {view.token_id: self._row(view) for view in leaders.views},
         }
         self._state = self._next(body)
         return self._state
@@ -59,12 +64,16 @@ class Overview:
         return State(self._epoch, last.seq + 1, last.reorg_seq + _corrections(last.body, body), body)
 
     def diff(self, old: Json, new: Json) -> Json:
-        patch: Json = {name: new[name] for name in ("total", "ranking") if old[name] != new[name]}
+        heads = {name: value for name, value in new.items() if name not in ("as_of", "tokens")}
+        patch = diff({name: old[name] for name in heads}, heads)
         rows = {token_id: _diff_row(old["tokens"].get(token_id), row) for token_id, row in new["tokens"].items()}
         gone = {token_id: None for token_id in old["tokens"] if token_id not in new["tokens"]}
         if tokens := gone | {token_id: change for token_id, change in rows.items() if change}:
             patch["tokens"] = tokens
         return patch | {"as_of": new["as_of"]} if patch else patch
+
+    def _shows(self, window: str) -> bool:
+        return self.windows is None or window in self.windows
 
     def _row(self, view: TokenView) -> Json:
         """A token that has not changed keeps its row."""
@@ -73,6 +82,17 @@ class Overview:
             body = stats_body(view, self._view.symbols.matches(view.symbol), self.windows)
             return body | {"reorg_seq": view.reorg_seq}
         return row
+
+
+def _total_body(total: Total) -> Json:
+    return {
+        "volume_usd": format_amount(total.buy_usd + total.sell_usd, USD_DIGITS),
+        "buy_volume_usd": format_amount(total.buy_usd, USD_DIGITS),
+        "sell_volume_usd": format_amount(total.sell_usd, USD_DIGITS),
+        "trades": total.buys + total.sells,
+        "buys": total.buys,
+        "sells": total.sells,
+    }
 
 
 def _diff_row(old: Json | None, new: Json) -> Json:

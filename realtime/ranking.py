@@ -1,6 +1,7 @@
-"""Which tokens lead: all known tokens in the order of any numeric field of a window."""
+"""Which tokens lead, by any numeric field of a window; and what all tokens together come to."""
 
 import heapq
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import NamedTuple
@@ -22,11 +23,37 @@ class Order(NamedTuple):
     chain_id: int | None = None
 
 
-def _price(usd: int, token: int) -> float | None:
-    return usd / token if token else None
+class Total(NamedTuple):
+    """The sums of all tokens in one window; USD in 10^-6."""
+
+    buy_usd: int = 0
+    sell_usd: int = 0
+    buys: int = 0
+    sells: int = 0
+
+    def plus(self, sums: WindowPart, sign: int) -> "Total":
+        return Total(
+            self.buy_usd + sign * sums.buy_usd,
+            self.sell_usd + sign * sums.sell_usd,
+            self.buys + sign * sums.buys,
+            self.sells + sign * sums.sells,
+        )
 
 
-def _change(newest: Edge | None, oldest: Edge | None) -> float | None:
+class Leaders(NamedTuple):
+    """The first tokens of an order; how many it covers and what they come to; how many tokens each chain has."""
+
+    views: list[TokenView]
+    total: int
+    totals: dict[str, Total]
+    chains: dict[int, int]
+
+
+def _price(edge: Edge | None) -> Value:
+    return edge.usd / edge.token if edge and edge.token else None
+
+
+def _change(newest: Edge | None, oldest: Edge | None) -> Value:
     if not newest or not oldest or not newest.token or not oldest.token or not oldest.usd:
         return None
     return (newest.usd * oldest.token) / (oldest.usd * newest.token)
@@ -40,8 +67,10 @@ FIELDS: Mapping[str, Callable[[TokenView, WindowPart], Value]] = {
     "trades": lambda _, sums: sums.trades,
     "buys": lambda _, sums: sums.buys,
     "sells": lambda _, sums: sums.sells,
-    "vwap_usd": lambda _, sums: _price(sums.usd, sums.token),
+    "vwap_usd": lambda _, sums: sums.usd / sums.token if sums.token else None,
     "price_change_pct": lambda view, sums: _change(view.part.newest, sums.oldest),
+    "price_usd": lambda view, _: _price(view.part.newest),
+    "last_event_at": lambda view, _: view.part.last_event_ms or None,
 }
 """What can be sorted by. Ratios are compared as floats, which only decides the order, never a value that is shown."""
 
@@ -54,49 +83,81 @@ class Ranking:
         self._view = view
         self._lock = Lock()
         self._views: dict[str, TokenView] = {}
+        self._totals: defaultdict[int, defaultdict[str, Total]] = defaultdict(lambda: defaultdict(Total))
+        self._chains: Counter[int] = Counter()
         self._noted: set[str] = set(view.token_ids())
         view.subscribe(self._note)
 
-    def top(self, order: Order, limit: int) -> tuple[list[TokenView], int]:
-        """The first `limit` tokens, and how many there are in all. Ties are broken by the token's id, so that a list
-        stays as it is while nothing changes; tokens without the value come last. Raises ViewNotReady."""
-        views = self._known(order.chain_id)
-        field = FIELDS[order.sort]
-        valued: list[tuple[float, str, TokenView]] = []
-        rest: list[tuple[str, TokenView]] = []
-        for view, sums in _in_window(views, order.window):
-            value = field(view, sums)
-            if value is None:
-                rest.append((view.token_id, view))
-            else:
-                valued.append((value, view.token_id, view))
-        leaders = (heapq.nlargest if order.descending else heapq.nsmallest)(limit, valued)
-        last = heapq.nsmallest(limit - len(leaders), rest)
-        return [view for _, _, view in leaders] + [view for _, view in last], len(views)
-
-    def _known(self, chain_id: int | None) -> list[TokenView]:
+    def top(self, order: Order, limit: int) -> Leaders:
+        """The first `limit` tokens. Ties are broken by the token's id, so that a list stays as it is while nothing
+        changes; tokens without the value come last. Raises ViewNotReady."""
         with self._lock:
             self._refresh()
-            prefix = "" if chain_id is None else f"{chain_id}:"
-            return [view for view in self._views.values() if view.token_id.startswith(prefix)]
+            views, totals = self._covered(order.chain_id), self._sum(order.chain_id)
+            chains = dict(sorted(self._chains.items()))
+        return Leaders(_first(views, order, limit), len(views), totals, chains)
+
+    def _covered(self, chain_id: int | None) -> list[TokenView]:
+        if chain_id is None:
+            return list(self._views.values())
+        return [view for view in self._views.values() if _chain(view) == chain_id]
+
+    def _sum(self, chain_id: int | None) -> dict[str, Total]:
+        chains = self._totals.values() if chain_id is None else [self._totals.get(chain_id, {})]
+        names = [window.name for window in self._view.windows]
+        return {name: _added_up(chain.get(name, Total()) for chain in chains) for name in names}
 
     def _refresh(self) -> None:
         self._view.as_of_ms()
         noted, self._noted = self._noted, set()
         for token_id in noted:
             try:
-                view = self._view.token(token_id)
+                self._file(token_id, self._view.token(token_id))
             except ViewNotReady:
                 self._noted.add(token_id)
-                continue
-            if view is None:
-                self._views.pop(token_id, None)
-            else:
-                self._views[token_id] = view
+
+    def _file(self, token_id: str, view: TokenView | None) -> None:
+        if before := self._views.pop(token_id, None):
+            self._count(before, -1)
+        if view:
+            self._views[token_id] = view
+            self._count(view, 1)
+
+    def _count(self, view: TokenView, sign: int) -> None:
+        chain = _chain(view)
+        self._chains[chain] += sign
+        totals = self._totals[chain]
+        for window, sums in zip(view.windows, view.part.windows, strict=True):
+            totals[window.name] = totals[window.name].plus(sums, sign)
+        if not self._chains[chain]:
+            del self._chains[chain], self._totals[chain]
 
     def _note(self, changed: Iterable[str]) -> None:
         with self._lock:
             self._noted.update(changed)
+
+
+def _added_up(totals: Iterable[Total]) -> Total:
+    return Total(*map(sum, zip(*totals, strict=True)))
+
+
+def _chain(view: TokenView) -> int:
+    return int(view.token_id.partition(":")[0])
+
+
+def _first(views: Iterable[TokenView], order: Order, limit: int) -> list[TokenView]:
+    field = FIELDS[order.sort]
+    valued: list[tuple[float, str, TokenView]] = []
+    rest: list[tuple[str, TokenView]] = []
+    for view, sums in _in_window(views, order.window):
+        value = field(view, sums)
+        if value is None:
+            rest.append((view.token_id, view))
+        else:
+            valued.append((value, view.token_id, view))
+    leaders = (heapq.nlargest if order.descending else heapq.nsmallest)(limit, valued)
+    last = heapq.nsmallest(limit - len(leaders), rest)
+    return [view for _, _, view in leaders] + [view for _, view in last]
 
 
 def _in_window(views: Iterable[TokenView], name: str) -> Iterator[tuple[TokenView, WindowPart]]:

@@ -62,7 +62,7 @@ def test_a_change_of_one_token_tells_of_that_one_alone(feed: LiveFeed) -> None:
     board = Board(feed, "overview:5m")
     feed.step({"1:0xa": traded(4)})
     (item,) = board.take()
-    assert item["data"].keys() == {"as_of", "tokens"}
+    assert item["data"].keys() == {"as_of", "tokens", "totals"}
     assert item["data"]["tokens"].keys() == {"1:0xa"}
     assert item["data"]["tokens"]["1:0xa"]["windows"]["5m"]["trades"] == 4
 
@@ -79,10 +79,24 @@ def test_moves_entries_and_exits(feed: LiveFeed) -> None:
     assert entered["data"]["tokens"]["56:0xc"]["token"]["id"] == "56:0xc"
 
 
-def test_what_happens_below_the_list_is_not_told(feed: LiveFeed) -> None:
+def test_of_what_happens_below_the_list_only_the_totals_are_told(feed: LiveFeed) -> None:
     board = Board(feed, "overview:5m?limit=1")
-    feed.step({"1:0xb": traded(2, 0)})
+    feed.step({"1:0xb": traded(2)})
     assert board.take() == []
+    feed.step({"56:0xc": traded(1, 1)})
+    (item,) = board.take()
+    changed = {"volume_usd": "14.000000", "sell_volume_usd": "2.000000", "trades": 7, "sells": 1}
+    assert item["data"].keys() == {"as_of", "totals"}
+    assert item["data"]["totals"] == dict.fromkeys(NAMES, changed)
+
+
+def test_all_tokens_together(feed: LiveFeed) -> None:
+    board = Board(feed, "overview:5m?limit=1")
+    assert (board.data["total"], board.data["chains"]) == (3, {"1": 2, "56": 1})
+    assert board.data["totals"]["1h"]["trades"] == 6
+    feed.step(gone=["56:0xc"])
+    board.take()
+    assert (board.data["total"], board.data["chains"], board.data["totals"]["1h"]["buys"]) == (2, {"1": 2}, 5)
 
 
 def test_a_correction_says_so_and_which_token_it_was(feed: LiveFeed) -> None:
@@ -111,8 +125,8 @@ def test_tokens_without_the_value_come_last_either_way() -> None:
     feed.begin({"1:0xa": traded(1, price=3), "1:0xb": traded(0), "1:0xc": traded(1, price=5)})
     ranking = Ranking(feed.view)
     for descending, expected in ((True, ["1:0xc", "1:0xa", "1:0xb"]), (False, ["1:0xa", "1:0xc", "1:0xb"])):
-        views, _ = ranking.top(Order("5m", "vwap_usd", descending), 10)
-        assert [view.token_id for view in views] == expected
+        leaders = ranking.top(Order("5m", "vwap_usd", descending), 10)
+        assert [view.token_id for view in leaders.views] == expected
 
 
 @pytest.mark.parametrize(
@@ -167,7 +181,7 @@ def test_patches_lead_to_what_a_newcomer_is_told(changes: list[dict[str, int]], 
 
 def values(data: dict[str, Any]) -> Any:
     tokens = {token_id: row["windows"]["5m"]["trades"] for token_id, row in data["tokens"].items()}
-    return data["total"], data["ranking"], tokens
+    return data["total"], data["totals"], data["chains"], data["ranking"], tokens
 
 
 def test_a_row_that_has_not_changed_is_not_made_again(feed: LiveFeed) -> None:
