@@ -103,7 +103,9 @@ class Ranking:
         return [view for view in self._views.values() if _chain(view) == chain_id]
 
     def _sum(self, chain_id: int | None) -> dict[str, Total]:
-        chains = self._totals.values() if chain_id is None else [self._totals.get(chain_id, {})]
+        chains: Iterable[Mapping[str, Total]] = self._totals.values()
+        if chain_id is not None:
+            chains = [self._totals.get(chain_id, {})]
         names = [window.name for window in self._view.windows]
         return {name: _added_up(chain.get(name, Total()) for chain in chains) for name in names}
 
