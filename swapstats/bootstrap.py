@@ -3,6 +3,8 @@
 import logging
 import os
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 from channels.layers import get_channel_layer
 from prometheus_client import start_http_server
@@ -11,6 +13,7 @@ from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
 from aggregator.pipeline.worker import Worker
 from realtime.feed import ViewFeed, run_in_thread
+from realtime.ranking import Ranking
 from realtime.service import Service
 from realtime.view import LiveView
 from settings.config import Config, load_config
@@ -34,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CHECKPOINTS_OUTLIVE_WINDOWS_MS = 3_600_000
 
+T = TypeVar("T")
+
 
 def live_reader() -> LiveReader:
     store = load_config().stores.redis
@@ -48,35 +53,43 @@ def update_receiver() -> UpdateReceiver:
     return ChannelLayerReceiver(get_channel_layer())
 
 
-_feeds: dict[int, ViewFeed] = {}
-_feeds_lock = threading.Lock()
+def _once_per_process(make: Callable[[], T]) -> Callable[[], T]:
+    """Makes it when it is first asked for; threads do not survive a fork, so a child makes its own."""
+    made: dict[int, T] = {}
+    lock = threading.RLock()
+
+    def get() -> T:
+        found = made.get(os.getpid())
+        if found is None:
+            with lock:
+                found = made.get(os.getpid()) or made.setdefault(os.getpid(), make())
+        return found
+
+    return get
 
 
+@_once_per_process
 def view_feed() -> ViewFeed:
-    """This process's feed of the live view, started when it is first asked for; threads do not survive a fork."""
-    with _feeds_lock:
-        feed = _feeds.get(os.getpid())
-        if feed is None:
-            feed = _feeds[os.getpid()] = ViewFeed(LiveView(), live_reader, update_receiver)
-            run_in_thread(feed)
-        return feed
+    """The feed of this process's live view, running."""
+    feed = ViewFeed(LiveView(), live_reader, update_receiver)
+    run_in_thread(feed)
+    return feed
 
 
 def live_view() -> LiveView:
     return view_feed().view
 
 
-_services: dict[int, Service] = {}
+@_once_per_process
+def token_ranking() -> Ranking:
+    return Ranking(live_view())
 
 
+@_once_per_process
 def websocket_service() -> Service:
     """This process's WebSocket clients; called in the thread of the event loop that serves them."""
-    service = _services.get(os.getpid())
-    if service is None:
-        config, feed = load_config(), view_feed()
-        service = Service(feed.view, list(config.app.windows), config.api.ws, feed.now_ms)
-        _services[os.getpid()] = service
-    return service
+    config, feed = load_config(), view_feed()
+    return Service(feed.view, list(config.app.windows), config.api.ws, feed.now_ms)
 
 
 def worker(config: Config, name: str) -> Worker:

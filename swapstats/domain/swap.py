@@ -44,6 +44,19 @@ def token_id(chain_id: int, token_address: str) -> str:
     return f"{chain_id}:{token_address}"
 
 
+_TOKEN_ID = re.compile(r"([1-9][0-9]{0,18}):(.{1,128})", re.DOTALL)
+_MAX_CHAIN_ID = 2**63 - 1
+
+
+def parse_token_id(text: str) -> str | None:
+    """The token identity that people mean by `text`, `<chain_id>:<token_address>` in any spelling of the address;
+    None where it is none."""
+    match = _TOKEN_ID.fullmatch(text)
+    if match is None or int(match[1]) > _MAX_CHAIN_ID:
+        return None
+    return token_id(int(match[1]), canonical_identifier(match[2]))
+
+
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+")
 
 
