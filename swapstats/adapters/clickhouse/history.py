@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from swapstats.adapters.clickhouse.pool import Pool
+from swapstats.adapters.clickhouse.swap_archive import LAST_MOMENT_MS
 from swapstats.domain.errors import ArchiveUnavailable
 from swapstats.domain.swap import Swap, event_id, token_id
 from swapstats.ports.swap_archive import Candle, Interval, Price, Token, Trade, TradeKey
@@ -59,7 +60,33 @@ LIMIT %(limit)s
 """  # noqa: S608 - constants
 
 _EARLIER = """event_time <= fromUnixTimestamp64Milli(%(time)s, 'UTC') AND
-    (toUnixTimestamp64Milli(event_time), log_index, tx_hash, block) < (%(time)s, %(log_index)s, %(tx_hash)s, %(block)s)"""
+    (toUnixTimestamp64Milli(event_time), log_index, tx_hash, block)
+    < (%(time)s, %(log_index)s, %(tx_hash)s, %(block)s)"""
+
+
+class _Copy(NamedTuple):
+    """A record of a trade, in the order of the columns above."""
+
+    event_time_ms: int
+    log_index: int
+    tx_hash: str
+    block: str
+    is_buy: bool
+    usd: int
+    token: int
+    block_hash: str
+    block_number: int | None
+    symbol: str
+    pool: str
+    trader: str
+    removed: bool
+    late: bool
+    position: tuple[int, int, int]
+    """Record time, partition and offset."""
+
+    @property
+    def key(self) -> TradeKey:
+        return TradeKey(self.event_time_ms, self.log_index, self.tx_hash, self.block)
 
 
 class ClickHouseHistory:
@@ -72,8 +99,8 @@ class ClickHouseHistory:
             "chain_id": token.chain_id,
             "address": token.address,
             "width": interval.value // 1000,
-            "first": -(-from_ms // 1000),
-            "end": -(-to_ms // 1000),
+            "first": _second(from_ms),
+            "end": _second(to_ms),
             "late": late,
         }
         with self._pool.connection() as connection:
@@ -85,7 +112,7 @@ class ClickHouseHistory:
         copies = 2 * limit + 100
         while copies <= MAX_COPIES:
             rows = self._copies(token, before, copies)
-            groups = [list(group) for _, group in groupby(rows, key=lambda row: row[:4])]
+            groups = [list(group) for _, group in groupby(rows, key=lambda copy: copy.key)]
             whole = groups if len(rows) < copies else groups[:-1]
             trades = [trade for group in whole if (trade := _trade(token, group))]
             if len(rows) < copies or len(trades) >= limit:
@@ -93,53 +120,56 @@ class ClickHouseHistory:
             copies *= 8
         raise ArchiveUnavailable("too many copies of the same swaps to read a page of them")
 
-    def _copies(self, token: Token, before: TradeKey | None, limit: int) -> list[tuple[Any, ...]]:
+    def _copies(self, token: Token, before: TradeKey | None, limit: int) -> list[_Copy]:
         values: dict[str, object] = {"chain_id": token.chain_id, "address": token.address, "limit": limit}
         if before is not None:
             time, log_index, tx_hash, block = before
             values |= {"time": time, "log_index": log_index, "tx_hash": tx_hash, "block": block}
         sql = _TRADES.replace("{earlier}", _EARLIER if before else "1")
         with self._pool.connection() as connection:
-            return connection.query(sql, values, SETTINGS)
+            return [_Copy(*row) for row in connection.query(sql, values, SETTINGS)]
 
     def close(self) -> None:
         self._pool.close()
 
 
+def _second(time_ms: int) -> int:
+    """The first whole second from that moment on, within what a DateTime can hold."""
+    return -(-min(max(time_ms, 0), LAST_MOMENT_MS) // 1000)
+
+
 def _candle(row: Sequence[Any]) -> Candle:
-    span, swaps, buys, buy_usd, sell_usd, token, open_, high, low, close, traders = row
-    prices = (Price(*price) if price[1] else None for price in (open_, high, low, close))
-    return Candle(span * 1000, swaps, buys, buy_usd, sell_usd, token, *prices, traders)
+    span, swaps, buys, buy_usd, sell_usd, token, *prices, traders = row
+    open_, high, low, close = (Price(*price) if price[1] else None for price in prices)
+    return Candle(span * 1000, swaps, buys, buy_usd, sell_usd, token, open_, high, low, close, traders)
 
 
-def _trade(token: Token, copies: Sequence[Sequence[Any]]) -> Trade | None:
+def _trade(token: Token, copies: Sequence[_Copy]) -> Trade | None:
     """One occurrence from its copies; None where there are only retractions of it."""
-    additions = [copy for copy in copies if not copy[12]]
+    additions = [copy for copy in copies if not copy.removed]
     if not additions:
         return None
-    first = min(additions, key=lambda copy: copy[14])
-    is_late = all(copy[13] for copy in additions)
-    return Trade(TradeKey(*first[:4]), _swap(token, first), is_late, len(additions) < len(copies))
+    first = min(additions, key=lambda copy: copy.position)
+    is_late = all(copy.late for copy in additions)
+    return Trade(first.key, _swap(token, first), is_late, len(additions) < len(copies))
 
 
-def _swap(token: Token, row: Sequence[Any]) -> Swap:
-    time, log_index, tx_hash, _, is_buy, usd, amount, block_hash, block_number, symbol, pool, trader, *_ = row
-    chain_id, address = token
+def _swap(token: Token, copy: _Copy) -> Swap:
     return Swap(
-        event_id(chain_id, tx_hash, log_index),
-        token_id(chain_id, address),
-        is_buy,
-        usd,
-        amount,
-        time,
-        False,
-        block_hash or None,
-        block_number,
-        symbol or None,
-        chain_id,
-        tx_hash,
-        log_index,
-        address,
-        pool or None,
-        trader or None,
+        event_id(token.chain_id, copy.tx_hash, copy.log_index),
+        token_id(token.chain_id, token.address),
+        copy.is_buy,
+        copy.usd,
+        copy.token,
+        copy.event_time_ms,
+        copy.removed,
+        copy.block_hash or None,
+        copy.block_number,
+        copy.symbol or None,
+        token.chain_id,
+        copy.tx_hash,
+        copy.log_index,
+        token.address,
+        copy.pool or None,
+        copy.trader or None,
     )
