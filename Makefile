@@ -37,7 +37,7 @@ chaos: dev ## break real parts, the long way
 	$(RUN) -m pytest tests/chaos -rs
 
 bench: dev ## measure throughput and latency
-	$(RUN) -m pytest tests/load -m slow -rs -s
+	$(RUN) -m tests.load.bench_live
 
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document

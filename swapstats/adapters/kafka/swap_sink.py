@@ -1,5 +1,6 @@
 """Writing swaps to a Kafka-protocol broker."""
 
+import logging
 import time
 from functools import partial
 
@@ -14,9 +15,11 @@ WAIT_SECONDS = 60.0
 FULL_PAUSE_SECONDS = 0.1
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
+log = logging.getLogger(__name__)
+
 
 class KafkaSwapSink:
-    """Fulfils the port `SwapSink`."""
+    """Fulfils the port `SwapSink`. A record that is larger than the broker takes is left out, with a warning."""
 
     def __init__(self, ingest: Ingest, on_sent: OnSent) -> None:
         batching = {"linger.ms": 5, "message.max.bytes": MAX_REQUEST_BYTES, "queue.buffering.max.messages": 100_000}
@@ -47,10 +50,12 @@ class KafkaSwapSink:
 
     def _delivered(self, timestamp_ms: int, error: KafkaError | None, message: Message) -> None:
         partition, offset = message.partition(), message.offset()
-        if error is not None or partition is None or offset is None:
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            log.warning("the broker takes no record of %d bytes; it was left out", len(message))
+        elif error is not None or partition is None or offset is None:
             self._refusal = error.str() if error else "no offset was given"
-            return
-        self._on_sent(Sent(message.key(), message.value() or b"", timestamp_ms, partition, offset))
+        else:
+            self._on_sent(Sent(message.key(), message.value() or b"", timestamp_ms, partition, offset))
 
     def _raise_refusal(self) -> None:
         if self._refusal:
