@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from swapstats.adapters.embedded.kafka_broker import KafkaBroker
 from swapstats.adapters.embedded.redis_server import RedisServer, find_binary
@@ -20,6 +21,10 @@ from tests.parts.shared_kafka import shared_bootstrap
 from tests.parts.topics import Broker
 
 pytest_plugins = ["tests.parts.clickhouse"]
+
+settings.register_profile("quick", max_examples=50, deadline=None)
+settings.register_profile("thorough", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
+settings.load_profile("quick")  # the other one: pytest --hypothesis-profile=thorough
 
 PROJECT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -57,7 +57,7 @@ def _decode_column(wire: object) -> Column:
     match wire:
         case bytes():
             return _from_little_endian(wire)
-        case [bytes(high), bytes(low)]:
+        case [bytes(high), bytes(low)] if len(high) == len(low):
             return SplitColumn(_from_little_endian(high), _from_little_endian(low))
         case list():
             return tuple(int(value) for value in wire)

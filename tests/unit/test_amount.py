@@ -1,5 +1,6 @@
 """Amounts: read exactly, rounded half-even, refused beyond what can be real."""
 
+from contextlib import suppress
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
@@ -100,10 +101,8 @@ def test_agrees_with_fractions_on_exponents(coefficient: int, exponent: int, dig
 
 @given(st.text(max_size=30))
 def test_never_fails_but_by_refusing(text: str) -> None:
-    try:
+    with suppress(ValueError):
         assert parse_amount(text, USD_DIGITS) >= 0
-    except ValueError:
-        pass
 
 
 @given(st.integers(-(10**70), 10**70), fraction_digits)
