@@ -9,6 +9,8 @@ from typing import TypeVar
 from channels.layers import get_channel_layer
 from prometheus_client import start_http_server
 
+from aggregator.archive.archiver import Archiver, ArchiveSettings
+from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
 from aggregator.pipeline.worker import Worker
@@ -17,6 +19,11 @@ from realtime.ranking import Ranking
 from realtime.service import Service
 from realtime.view import LiveView
 from settings.config import Config, load_config
+from swapstats.adapters.clickhouse.connection import Connection, database_of
+from swapstats.adapters.clickhouse.history import ClickHouseHistory
+from swapstats.adapters.clickhouse.pool import Pool
+from swapstats.adapters.clickhouse.schema import Deployment, Schema
+from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHouseArchive
 from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
@@ -29,6 +36,7 @@ from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
 from swapstats.domain.window import Window
 from swapstats.ports.live_store import LiveReader
+from swapstats.ports.swap_archive import ArchiveReader
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
@@ -36,6 +44,9 @@ from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
 log = logging.getLogger(__name__)
 
 CHECKPOINTS_OUTLIVE_WINDOWS_MS = 3_600_000
+
+HISTORY_CONNECTIONS = 8
+HISTORY_WAIT_S = 2.0
 
 T = TypeVar("T")
 
@@ -103,6 +114,36 @@ def worker(config: Config, name: str) -> Worker:
         Observer(),
         name,
     )
+
+
+def archiver(config: Config) -> Archiver:
+    """An archiver that is ready to run, in a consumer group of its own."""
+    app, ingest, store = config.app, config.ingest, config.stores.clickhouse
+    return Archiver(
+        KafkaSwapSource(ingest.model_copy(update={"group_id": f"{ingest.group_id}-archive"})),
+        lambda: ClickHouseArchive(clickhouse(config)),
+        Decoder(int(ingest.max_bytes), app.max_skew_ms).decode,
+        ArchiveSettings(app.grace_ms, store.batch_rows, store.batch_interval_ms),
+    )
+
+
+def archive_schema(config: Config) -> Schema:
+    store = config.stores.clickhouse
+    deployment = Deployment(store.cluster, store.storage_policy, store.hot_days, store.delete_days)
+    return Schema(lambda database: clickhouse(config, database), database_of(store.dsn), deployment)
+
+
+@_once_per_process
+def archive_history() -> ArchiveReader:
+    return ClickHouseHistory(Pool(lambda: clickhouse(load_config()), HISTORY_CONNECTIONS, HISTORY_WAIT_S))
+
+
+def clickhouse(config: Config, database: str | None = None) -> Connection:
+    """A connection to the configured database, or to another one of that server."""
+    store = config.stores.clickhouse
+    password = store.password.get_secret_value() if store.password else None
+    settings = CLUSTER_SETTINGS if store.cluster else {}
+    return Connection(store.dsn, password=password, settings=settings, database=database)
 
 
 def swap_sink(config: Config, on_sent: OnSent) -> SwapSink:

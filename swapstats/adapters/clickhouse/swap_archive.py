@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from swapstats.adapters.clickhouse.connection import Connection
+from swapstats.adapters.clickhouse.connection import Connection, Settings
 from swapstats.domain.errors import ArchiveRefused
 from swapstats.ports.swap_archive import MAX_BATCH, Row
 from swapstats.ports.swap_source import SourceIdentity
@@ -21,7 +21,7 @@ INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "throw_on_max_partition
 """A batch may hold swaps of many days, each of which is a partition."""
 
 REFRESH_SETTINGS = {**INSERT_SETTINGS, "do_not_merge_across_partitions_select_final": 1, "max_execution_time": 60}
-CLUSTER_SETTINGS = {"insert_quorum": "auto", "insert_quorum_parallel": 0, "select_sequential_consistency": 1}
+CLUSTER_SETTINGS: Settings = {"insert_quorum": "auto", "insert_quorum_parallel": 0, "select_sequential_consistency": 1}
 """On a cluster: what is acknowledged is on a majority, and what is read includes all that was acknowledged."""
 
 REFRESH_OFFSETS = 4 * MAX_BATCH
