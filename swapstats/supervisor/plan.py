@@ -5,6 +5,7 @@ embedded, on loopback.
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -62,7 +63,13 @@ def _parts(config: Config, wishes: Wishes, web: Address, metrics: Address | None
     yield Web(web)
     # Swaps that are made up belong into a log of our own, and into somebody's only when told so.
     if embeds_broker if wishes.feed is None else wishes.feed:
-        yield Command("feed", "generate", "--rate", f"{wishes.rate:g}", "--tokens", str(wishes.tokens))
+        yield Command("feed", "generate", *_feed(wishes))
+
+
+def _feed(wishes: Wishes) -> list[str]:
+    """Each run has a seed of its own: swaps of a former run would be known already."""
+    options = {"rate": f"{wishes.rate:g}", "tokens": str(wishes.tokens), "seed": str(secrets.randbits(32))}
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
 def is_named(config: Config, key: str) -> bool:
