@@ -1,5 +1,7 @@
 """When to publish and when to snapshot, in milliseconds of the shared clock."""
 
+BEHIND_TICK_MS = 1_000
+
 
 class Schedule:
     """Ticks fall on multiples of the coalescing time, so that all workers evaluate their partitions at the same
@@ -27,9 +29,11 @@ class Schedule:
         self._tick_began_ms = now_ms
         return now_ms - now_ms % self._coalesce_ms
 
-    def published(self, now_ms: int) -> None:
+    def published(self, now_ms: int, *, behind: bool) -> None:
+        """A tick is done. While the worker is `behind` the log, its numbers are old anyway, and reading comes first."""
         took_ms = now_ms - self._tick_began_ms
-        earliest_ms = max(self._tick_began_ms + self._coalesce_ms, now_ms + took_ms)
+        interval_ms = max(self._coalesce_ms, BEHIND_TICK_MS) if behind else self._coalesce_ms
+        earliest_ms = max(self._tick_began_ms + interval_ms, now_ms + took_ms)
         self._next_tick_ms = earliest_ms - earliest_ms % self._coalesce_ms
 
     def snapshotted(self, now_ms: int) -> None:

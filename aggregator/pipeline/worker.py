@@ -32,6 +32,9 @@ RETAKE_AFTER_S = 5.0
 """After a partition was fenced off, all are taken again after this long if they are still assigned to us: by then the
 group would have told us that they belong to somebody else."""
 
+BEHIND_MS = 5_000
+"""A worker whose batches are full of records older than this is catching up."""
+
 ASK_AGAIN_S = 1.0
 """How soon the log is asked again for a partition's bounds when it did not answer."""
 
@@ -68,6 +71,7 @@ class Worker:
         self._partitions: dict[int, Partition] = {}
         self._wanted: dict[int, float] = {}  # assigned, not yet taken → when to take it, on the monotonic clock
         self._pending: Pending | None = None
+        self._is_behind = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -91,7 +95,9 @@ class Worker:
         self._finish_pending()
         if records:
             self._submit(records, stores)
-        if len(records) < self._settings.batch_max // 2 or self._schedule.is_due(stores.clock.now_ms()):
+        now_ms, is_full = stores.clock.now_ms(), len(records) >= self._settings.batch_max // 2
+        self._is_behind = is_full and now_ms - records[-1].timestamp_ms > BEHIND_MS
+        if not is_full or self._schedule.is_due(now_ms):
             self._finish_pending()
             self._tick(stores)
         self._observer.step_done()
@@ -189,7 +195,7 @@ class Worker:
             with self._observer.stage("publish"):
                 self._publish(stores, self._schedule.tick_ms(now_ms))
             self._observer.published()
-            self._schedule.published(stores.clock.now_ms())
+            self._schedule.published(stores.clock.now_ms(), behind=self._is_behind)
         if self._schedule.snapshot_due(now_ms):
             with self._observer.stage("snapshot"):
                 self._snapshot(stores, self._partitions.values())
