@@ -70,6 +70,7 @@ def _is_ready(line: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
+    parent = os.getppid()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cluster.create_topic(name, partitions)
         sys.stdout.write(f"{READY}{cluster.bootstrap}\n")
         sys.stdout.flush()
-        _wait(ended, parent=os.getppid())
+        _wait(ended, parent)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
