@@ -53,13 +53,23 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 class KafkaServer:
     """One broker over one directory; it may be stopped, killed, paused, and started again on its port and data.
 
-    `settings` adds to or replaces lines of its server.properties.
+    `settings` adds to or replaces lines of its server.properties. A node of a cluster is given the `cluster_id`, its
+    own `port`, and the quorum's voters among the settings.
     """
 
-    def __init__(self, directory: Path, settings: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        settings: Mapping[str, object] | None = None,
+        *,
+        port: int = 0,
+        cluster_id: str | None = None,
+    ) -> None:
         self.directory = directory
-        self.port = free_port()
-        self._settings = {**_default_settings(directory, self.port, free_port()), **(settings or {})}
+        self.port = port or free_port()
+        self._cluster_id = cluster_id
+        own = _default_settings(directory, self.port, free_port(), alone=cluster_id is None)
+        self._settings = {**own, **(settings or {})}
         self._process: ChildProcess | None = None
 
     @property
@@ -73,10 +83,17 @@ class KafkaServer:
 
     def start(self) -> Self:
         """Returns once it answers clients."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Returns at once; a node of a cluster is not ready before most others are."""
         if not (self.directory / "data" / "meta.properties").exists():
             self._format()
         self._process = ChildProcess("kafka", java_command("kafka.Kafka", self._properties))
-        self._process.wait_until(self._answers, START_SECONDS, "answer clients")
+
+    def wait_until_ready(self) -> Self:
+        self.process.wait_until(self._answers, START_SECONDS, "answer clients")
         return self
 
     @property
@@ -87,7 +104,8 @@ class KafkaServer:
         """Prepares the empty directory, as KRaft demands before the first start."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in self._settings.items()))
-        options = ["format", "--standalone", "-t", str(uuid.uuid4()), "-c", self._properties]
+        alone = [] if self._cluster_id else ["--standalone"]
+        options = ["format", *alone, "-t", self._cluster_id or str(uuid.uuid4()), "-c", self._properties]
         tool = ChildProcess("kafka-storage", java_command("kafka.tools.StorageTool", *options))
         tool.wait_until(lambda: not tool.is_running, START_SECONDS, "format the directory")
         if tool.exit_code:
@@ -125,14 +143,14 @@ class KafkaServer:
         self.stop()
 
 
-def _default_settings(directory: Path, port: int, controller_port: int) -> dict[str, object]:
-    return {
+def _default_settings(directory: Path, port: int, controller_port: int, *, alone: bool) -> dict[str, object]:
+    quorum = {"controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}"} if alone else {}
+    return quorum | {
         "process.roles": "broker,controller",
         "node.id": NODE,
         "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.bootstrap.servers": f"{HOST}:{controller_port}",
         "log.dirs": directory / "data",
         "auto.create.topics.enable": "false",
         "offsets.topic.replication.factor": 1,
