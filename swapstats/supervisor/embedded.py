@@ -1,10 +1,11 @@
-"""Parts that come with swapstats: the broker and Redis."""
+"""Parts that come with swapstats: the broker, Redis and the ClickHouse engine."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from settings.config.load import variable
+from swapstats.adapters.embedded.clickhouse.process import STOP_SECONDS, ClickHouseServer
 from swapstats.adapters.embedded.kafka_broker import KafkaBroker
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.system.child_process import ChildProcess
@@ -38,4 +39,19 @@ class Redis(Part):
         server = RedisServer(self._directory, on_line=on_line).start()
         for key, database in self._databases.items():
             environment[variable(key)] = server.url(database)
+        return server.process
+
+
+class ClickHouse(Part):
+    """The ClickHouse engine, speaking its native protocol, over one directory."""
+
+    name = "clickhouse"
+    stop_seconds = STOP_SECONDS
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def start(self, environment: Environment, on_line: OnLine) -> ChildProcess:
+        server = ClickHouseServer(self._directory, on_line=on_line).start()
+        environment[variable("stores.clickhouse.dsn")] = server.dsn()
         return server.process

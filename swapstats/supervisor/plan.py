@@ -14,7 +14,7 @@ from settings.config.load import variable
 from settings.config.values import Address
 from swapstats.adapters.system.listener import free_port
 from swapstats.supervisor.commands import Command, Web
-from swapstats.supervisor.embedded import Broker, Redis
+from swapstats.supervisor.embedded import Broker, ClickHouse, Redis
 from swapstats.supervisor.part import Environment, Part
 
 LOOPBACK = "127.0.0.1"
@@ -37,6 +37,7 @@ class Wishes:
 
     port: int | None = None
     feed: bool | None = None
+    archive: bool = True
     rate: float = 20
     tokens: int = 50
 
@@ -53,17 +54,29 @@ def make_plan(config: Config, wishes: Wishes) -> Plan:
 
 
 def _parts(config: Config, wishes: Wishes, web: Address, metrics: Address | None) -> Iterator[Part]:
-    embeds_broker = not is_named(config, "ingest.brokers")
-    if embeds_broker:
-        topic = config.ingest.topic
-        yield Broker({topic: config.ingest.topic_cfg.partitions, f"{topic}.dlq": 1})
-    if databases := {key: number for key, number in REDIS_DATABASES.items() if not is_named(config, key)}:
-        yield Redis(config.embedded.data_dir / "redis", databases)
-    yield Command("consume", "consume", settings={variable("metrics.prometheus"): str(metrics or "null")})
+    """Each after what it needs."""
+    yield from _embedded(config, wishes)
+    yield Command("consume", "consume", settings=_metrics_at(metrics))
+    if wishes.archive:
+        yield Command("archive", "archive", settings=_metrics_at(None))
     yield Web(web)
     # Swaps that are made up belong into a log of our own, and into somebody's only when told so.
-    if embeds_broker if wishes.feed is None else wishes.feed:
+    if wishes.feed or (wishes.feed is None and not is_named(config, "ingest.brokers")):
         yield Command("feed", "generate", *_feed(wishes))
+
+
+def _embedded(config: Config, wishes: Wishes) -> Iterator[Part]:
+    directory, topic = config.embedded.data_dir, config.ingest.topic
+    if not is_named(config, "ingest.brokers"):
+        yield Broker({topic: config.ingest.topic_cfg.partitions, f"{topic}.dlq": 1})
+    if databases := {key: number for key, number in REDIS_DATABASES.items() if not is_named(config, key)}:
+        yield Redis(directory / "redis", databases)
+    if wishes.archive and not is_named(config, "stores.clickhouse.dsn"):
+        yield ClickHouse(directory / "clickhouse")
+
+
+def _metrics_at(address: Address | None) -> Environment:
+    return {variable("metrics.prometheus"): str(address or "null")}
 
 
 def _feed(wishes: Wishes) -> list[str]:

@@ -112,19 +112,24 @@ class TestPlan:
         return [part.name for part in make_plan(config, Wishes(**wishes)).parts]
 
     def test_embeds_what_the_configuration_does_not_name(self):
-        assert self.names(Config()) == ["broker", "redis", "consume", "web", "feed"]
+        assert self.names(Config()) == [
+            *("broker", "redis", "clickhouse"),
+            *("consume", "archive", "web", "feed"),
+        ]
 
     def test_uses_what_it_names(self):
-        redis = {"url": "redis://state:6379/2"}
         config = Config(
             ingest={"brokers": ["k1:9092"]},
-            stores={"redis": redis},
+            stores={"redis": {"url": "redis://state:6379/2"}, "clickhouse": {"dsn": "clickhouse://archive:9000/swaps"}},
             pubsub={"channel_layer": {"url": "redis://state:6379/3"}},
         )
-        assert self.names(config) == ["consume", "web"]
+        assert self.names(config) == ["consume", "archive", "web"]
 
     def test_embeds_redis_for_the_address_that_is_missing(self):
         assert "redis" in self.names(Config(stores={"redis": {"url": "redis://state:6379/2"}}))
+
+    def test_does_without_an_archive_when_told(self):
+        assert not {"clickhouse", "archive"} & set(self.names(Config(), archive=False))
 
     def test_makes_up_swaps_for_a_named_broker_only_when_told(self):
         named = Config(ingest={"brokers": ["k1:9092"]})

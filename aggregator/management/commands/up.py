@@ -20,11 +20,12 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Command(BaseCommand):
-    help = """Runs everything on this machine until Ctrl-C: broker, Redis, consumer, web server and a feed of swaps.
+    help = """Runs everything on this machine until Ctrl-C: broker, Redis, ClickHouse, consumer, archiver, web
+    server and a feed of swaps.
 
-    What the configuration names is used as it is (ingest.brokers, stores.redis.url, pubsub.channel_layer.url);
-    what it does not name is embedded, on loopback, with its files in embedded.data_dir. When one part ends,
-    all are stopped, and its last lines are shown.
+    What the configuration names is used as it is (ingest.brokers, stores.redis.url, pubsub.channel_layer.url,
+    stores.clickhouse.dsn); what it does not name is embedded, on loopback, with its files in embedded.data_dir.
+    When one part ends, all are stopped, and its last lines are shown.
     """
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -36,10 +37,13 @@ class Command(BaseCommand):
             action=argparse.BooleanOptionalAction,
             help="make up swaps (default: only for the embedded broker)",
         )
+        parser.add_argument(
+            "--archive", action=argparse.BooleanOptionalAction, default=True, help="keep all swaps in ClickHouse, too"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         config = load_config()
-        wishes = Wishes(**{name: options[name] for name in ("port", "feed", "rate", "tokens")})
+        wishes = Wishes(**{name: options[name] for name in ("port", "feed", "archive", "rate", "tokens")})
         plan = make_plan(config, wishes)
         output = Output(sys.stdout, [part.name for part in plan.parts])
         try:
