@@ -61,6 +61,11 @@ class LiveView:
         """What a watcher begins with: the token's stats, zeros where it is unknown. Raises ViewNotReady."""
         return self._current(token_id) or self._nothing(token_id)
 
+    def require_loaded(self) -> None:
+        """Raises ViewNotReady until the store was read for the first time, be it to find nothing."""
+        if self.source is None:
+            raise ViewNotReady("the live view is not loaded yet")
+
     def token_ids(self) -> list[str]:
         """All tokens held now, among them perhaps a few that are no longer known."""
         return list(self._holders)
@@ -264,8 +269,7 @@ class LiveView:
         merged = self._merged.get(token_id)
         if merged and merged.version == self._version:
             return merged.view
-        if not self._partitions and self.source is None:
-            raise ViewNotReady("the live view is not loaded yet")
+        self.require_loaded()
         with self._lock:
             return self._merge(token_id) if token_id in self._holders else None
 

@@ -1,8 +1,16 @@
 """Every address of the site."""
 
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, include, path
+
+from api.urls import api_urls, health_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    *health_urls,
+    path("api/", include(api_urls)),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "api.views.errors.bad_request"
+handler404 = "api.views.errors.not_found"
+handler500 = "api.views.errors.server_error"

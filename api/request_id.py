@@ -1,0 +1,37 @@
+"""Each request has an id, in its answer, in its errors and in our log."""
+
+import re
+import secrets
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.decorators import sync_and_async_middleware
+
+HEADER = "X-Request-ID"
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@sync_and_async_middleware
+def request_id_middleware(get_response: Any) -> Any:
+    """Takes the id that a proxy gave, or makes one: `request.request_id`."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        return _mark(_identify(request), get_response(request))
+
+    async def answer_async(request: HttpRequest) -> HttpResponseBase:
+        return _mark(_identify(request), await get_response(request))
+
+    return answer_async if iscoroutinefunction(get_response) else answer
+
+
+def _identify(request: HttpRequest) -> HttpRequest:
+    given = request.headers.get(HEADER, "")
+    request.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)  # type: ignore[attr-defined]
+    return request
+
+
+def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    response.headers[HEADER] = request.request_id  # type: ignore[attr-defined]
+    return response

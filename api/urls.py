@@ -1,0 +1,19 @@
+"""The addresses of the API. A token's identity may contain slashes, so what follows it is matched from the end."""
+
+from django.urls import URLPattern, path
+
+from api.views.errors import NoSuchAddressView
+from api.views.health import healthz, readyz
+from api.views.overview import OverviewView
+from api.views.stats import BatchStatsView, TokenStatsView
+from api.views.token_list import TokenListView
+
+health_urls: list[URLPattern] = [path("healthz", healthz), path("readyz", readyz)]
+
+api_urls: list[URLPattern] = [
+    path("overview", OverviewView.as_view(), name="overview"),
+    path("tokens", TokenListView.as_view(), name="tokens"),
+    path("tokens/stats", BatchStatsView.as_view(), name="batch-stats"),
+    path("tokens/<path:reference>/stats", TokenStatsView.as_view(), name="token-stats"),
+    path("<path:anything>", NoSuchAddressView.as_view()),
+]

@@ -1,0 +1,99 @@
+"""The stats of one token, or of up to a hundred."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from django.http import QueryDict
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from api.conditional import conditional, entity_tag
+from api.errors import ApiError, as_api_error, bad_parameter
+from api.parameters import names_in, windows_in
+from api.tokens import find
+from realtime.stats_body import Body, stats_body
+from realtime.token_view import TokenView
+from swapstats.bootstrap import live_view
+from swapstats.domain.errors import ViewNotReady
+from swapstats.domain.window import Window
+
+MAX_IDS = 100
+WINDOW_FIELDS = (
+    "from",
+    "to",
+    "volume_usd",
+    "buy_volume_usd",
+    "sell_volume_usd",
+    "volume_token",
+    "trades",
+    "buys",
+    "sells",
+    "vwap_usd",
+    "price_change_pct",
+)
+
+
+class TokenStatsView(APIView):
+    """The statistics of one token."""
+
+    def get(self, request: Request, reference: str) -> Response:
+        view = live_view()
+        token = find(view, reference)
+        matches = view.symbols.matches(token.symbol)
+        answer = StatsAnswer(request.query_params, token.windows)
+        tag = entity_tag(token.token_id, token.epoch, token.seq, matches, token.complete_since_ms)
+        return conditional(request, tag, lambda: answer.body(token, matches))
+
+
+class BatchStatsView(APIView):
+    """The statistics of up to a hundred tokens; one that is wrong fails only itself."""
+
+    def get(self, request: Request) -> Response:
+        view = live_view()
+        answer = StatsAnswer(request.query_params, view.windows)
+        items: list[Body] = []
+        errors: list[dict[str, str]] = []
+        for reference in _ids(request.query_params):
+            try:
+                token = find(view, reference)
+                items.append(answer.body(token, view.symbols.matches(token.symbol)))
+            except (ApiError, ViewNotReady) as error:
+                errors.append(_item_error(reference, error))
+        return Response({"items": items, "errors": errors}, headers={"Cache-Control": "private, no-cache"})
+
+
+class StatsAnswer:
+    """What was asked to see of a token: `windows`, and `fields` of each window."""
+
+    def __init__(self, query: QueryDict, windows: Sequence[Window]) -> None:
+        self._windows = windows_in(query, windows)
+        self._fields = names_in(query, "fields", WINDOW_FIELDS)
+
+    def body(self, token: TokenView, matches: int) -> Body:
+        return select(stats_body(token, matches, self._windows), self._fields)
+
+
+def select(body: Body, fields: Collection[str] | None) -> Body:
+    """The body with only these fields in each window."""
+    if fields is not None:
+        windows: dict[str, dict[str, Any]] = body["windows"]
+        for name, window in windows.items():
+            windows[name] = {field: value for field, value in window.items() if field in fields}
+    return body
+
+
+def _ids(query: QueryDict) -> list[str]:
+    given = [name for value in query.getlist("ids") for name in value.split(",") if name]
+    if not given:
+        raise bad_parameter("ids", "token identities or symbols, separated by commas", query.get("ids", ""))
+    if len(given) > MAX_IDS:
+        raise bad_parameter("ids", f"at most {MAX_IDS} of them", f"{len(given)}")
+    return given
+
+
+def _item_error(reference: str, error: ApiError | ViewNotReady) -> dict[str, str]:
+    known = as_api_error(error)
+    if known is None:
+        raise error
+    return {"id": reference, "code": known.code, "detail": str(known.detail)}
