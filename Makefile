@@ -41,6 +41,7 @@ bench: dev ## measure throughput and latency
 
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document
+	$(RUN) -m swapstats.metrics.document
 
 $(RUN):
 	@test -n "$(PYTHON)" || { echo "swapstats needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }

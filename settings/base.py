@@ -8,7 +8,9 @@ from settings.config.values import PROJECT_DIR
 from settings.database import databases
 from settings.logs import logging_config
 from settings.tokens import simple_jwt
+from swapstats.metrics.processes import share_metrics
 
+share_metrics()
 CONFIG = load_config()
 
 DEBUG = False
@@ -36,6 +38,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "api.request_id.request_id_middleware",
+    "swapstats.metrics.page.MetricsPage",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -106,6 +109,7 @@ CORS_EXPOSE_HEADERS = [
 ]
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [("swapstats-client", PROJECT_DIR / "clients" / "js")]
 STATIC_ROOT = PROJECT_DIR / "staticfiles"
 
 LANGUAGE_CODE = "en"

@@ -1,4 +1,4 @@
-"""What workers see of Redis and of the update feed."""
+"""What workers and archivers see of Redis, of the update feed and of ClickHouse."""
 
 from swapstats.metrics.catalogue import counter, gauge, histogram
 
@@ -17,3 +17,9 @@ CLOCK_SKEW = gauge(
 )
 UPDATES_SENT = counter("consume", "updates_sent_total", "Ticks that went out to the web processes whole")
 UPDATES_DROPPED = counter("consume", "updates_dropped_total", "Ticks that did not; readers mend it from the store")
+DISK_BYTES = gauge("archive", "clickhouse_disk_bytes", "Bytes of raw swaps on each disk", "disk", merge="max")
+DISK_PARTS = gauge("archive", "clickhouse_disk_parts", "Parts of raw swaps on each disk", "disk", merge="max")
+PART_MOVES = gauge("archive", "clickhouse_part_moves", "Moves of parts of raw swaps in the last 24 h", merge="max")
+OVERDUE_PARTS = gauge(
+    "archive", "clickhouse_parts_overdue", "Parts whose time to move to the cold volume has passed", merge="max"
+)

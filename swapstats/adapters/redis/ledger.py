@@ -22,7 +22,7 @@ class RedisLedger:
         self._decide = session.script(_SCRIPT, "decide")
         self._prefix = prefix
         self._source = source
-        self._index = f"{prefix}ledger:{blake2b(source.key.encode(), digest_size=6).hexdigest()}"
+        self._index = ledger_index(prefix, source.key)
         self._retention_ms = retention_ms
 
     def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
@@ -42,6 +42,11 @@ class RedisLedger:
             return outcomes
 
         return wait
+
+
+def ledger_index(prefix: str, source_key: str) -> str:
+    """The hash that tells how many entries the ledger of a log has and where they are."""
+    return f"{prefix}ledger:{blake2b(source_key.encode(), digest_size=6).hexdigest()}"
 
 
 def _pack(claims: Sequence[Claim]) -> bytes:

@@ -61,7 +61,7 @@ class RedisLiveWriter:
         return stored.as_meta() if stored and stored.replication_id == self._replication_id else None
 
     def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
-        keys = [_pointer(self._prefix), _index(self._prefix, self._source.key)]
+        keys = [live_source_key(self._prefix), _index(self._prefix, self._source.key)]
         args: list[Argument] = [self._source.key, f"{self._prefix}live:", OLD_LOG_MS]
         for step in steps:
             keys += (
@@ -98,7 +98,7 @@ class RedisLiveReader:
         return int(seconds) * 1000 + int(microseconds) // 1000
 
     async def source(self) -> str:
-        return (await _answer(self._client.get(_pointer(self._prefix))) or b"").decode()
+        return (await _answer(self._client.get(live_source_key(self._prefix))) or b"").decode()
 
     async def partitions(self, source: str) -> Mapping[int, LiveMeta]:
         stored = await _answer(self._client.hgetall(_index(self._prefix, source)))
@@ -117,7 +117,8 @@ class RedisLiveReader:
         await self._client.aclose()
 
 
-def _pointer(prefix: str) -> str:
+def live_source_key(prefix: str) -> str:
+    """What holds the key of the log that is live."""
     return f"{prefix}live"
 
 
