@@ -37,7 +37,8 @@ class WindowEngine:
         self._rings = [Ring(width, [w for w in windows if w.bucket_ms == width], margin_ms, now_ms) for width in widths]
         rolling = {r.window.name: (ring, r) for ring in self._rings for r in ring.rolling}
         self._rolling = [rolling[window.name] for window in windows]
-        self._about: dict[str, tuple[str | None, int]] = {}  # token → its latest symbol, its newest event time
+        self._longest = max(self._rings, key=lambda ring: ring.held_ms)
+        self._symbols: dict[str, str] = {}
         self._changed: set[str] = set()
         self._reorged: set[str] = set()
 
@@ -56,13 +57,8 @@ class WindowEngine:
         for ring in self._rings:
             ring.add(token, symbol, event_ms, side, usd, amount, count)
         self._changed.add(token)
-        about = self._about.get(token)
-        if about is None or event_ms > about[1] or (symbol and symbol != about[0]):
-            self._tell(token, symbol, event_ms)
-
-    def _tell(self, token: str, symbol: str | None, event_ms: int) -> None:
-        old_symbol, newest_ms = self._about.get(token, (None, event_ms))
-        self._about[token] = (symbol or old_symbol, max(event_ms, newest_ms))
+        if symbol and symbol != self._symbols.get(token):
+            self._symbols[token] = self._longest.symbol(token) or symbol
 
     def advance(self, now_ms: int) -> None:
         """Let windows cover what they cover at `now_ms`; earlier times than the last are ignored."""
@@ -85,17 +81,16 @@ class WindowEngine:
         if not any(totals):
             self._forget_unless_held(token)
             return None
-        symbol, last_event_ms = self._about.get(token, (None, 0))
-        newest = next((edge for ring in self._rings if (edge := ring.newest(token))), None)
+        newest, last_event_ms = next((found for ring in self._rings if (found := ring.newest(token))), (None, 0))
         windows = tuple(
             WindowPart._make((*total, ring.oldest(token, rolling))) if total else EMPTY_WINDOW
             for total, (ring, rolling) in zip(totals, self._rolling, strict=True)
         )
-        return Part(symbol, last_event_ms, newest, windows)
+        return Part(self._symbols.get(token), last_event_ms, newest, windows)
 
     def _forget_unless_held(self, token: str) -> None:
         if not any(ring.holds(token) for ring in self._rings):
-            self._about.pop(token, None)
+            self._symbols.pop(token, None)
 
     def tokens(self) -> set[str]:
         """All tokens of which some window holds something."""
@@ -104,7 +99,7 @@ class WindowEngine:
     @property
     def token_count(self) -> int:
         """How many tokens have swaps in any bucket held."""
-        return len(self._about)
+        return self._longest.token_count
 
     def segment_counts(self) -> dict[int, int]:
         """How many buckets with swaps in them are held, by their width in ms."""
@@ -127,6 +122,6 @@ class WindowEngine:
         shared = segment.interned()
         if not rings or not rings[0].load(index, shared):
             return
-        for token, symbol, last_ms in zip(shared.tokens, shared.symbols, shared.last_ms, strict=True):
-            self._tell(token, symbol, last_ms)
+        if rings[0] is self._longest:
+            self._symbols.update((t, symbol) for t, symbol in zip(shared.tokens, shared.symbols, strict=True) if symbol)
         self._changed.update(shared.tokens)

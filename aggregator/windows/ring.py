@@ -57,6 +57,11 @@ class Ring:
         self.changed: set[str] = set()
 
     @property
+    def held_ms(self) -> int:
+        """How long a bucket is kept."""
+        return self._held * self.width_ms
+
+    @property
     def first_held(self) -> int:
         """The oldest bucket that is kept; what is older is outside every window for good."""
         return self.current - self._held
@@ -65,6 +70,11 @@ class Ring:
     def segment_count(self) -> int:
         """How many buckets with swaps in them are held."""
         return len(self._open) + len(self._packed)
+
+    @property
+    def token_count(self) -> int:
+        """How many tokens have trades in any bucket held."""
+        return len(self._active)
 
     def add(self, token: str, symbol: str | None, event_ms: int, side: int, usd: int, amount: int, count: int) -> None:
         """Add one swap (`count` 1) to its bucket and the windows over it, or take it out (-1, amounts negative)."""
@@ -84,8 +94,11 @@ class Ring:
             row[LAST_MS] = event_ms
         if symbol:
             row[SYMBOL] = symbol
-        if not before or before == -count:
-            self._set_active(token, index, before + count)
+        if not before:
+            self._activate(token, index)
+        elif before == -count:
+            self._deactivate(token, index)
+            self._drop_if_empty(token, index)
         if index <= self.current:
             for rolling in self.rolling:
                 if rolling.first <= index:
@@ -103,16 +116,23 @@ class Ring:
         segment = self._open[index] = packed.opened() if packed else {}
         return segment
 
-    def _set_active(self, token: str, index: int, trades: int) -> None:
+    def _activate(self, token: str, index: int) -> None:
         indices = self._active.setdefault(intern(token), [])
-        if trades and (not indices or indices[-1] < index):
+        if not indices or indices[-1] < index:
             indices.append(index)
-        elif trades:
-            insort(indices, index)
         else:
-            indices.remove(index)
-            if not indices:
-                del self._active[token]
+            insort(indices, index)
+
+    def _deactivate(self, token: str, index: int) -> None:
+        indices = self._active[token]
+        indices.remove(index)
+        if not indices:
+            del self._active[token]
+
+    def _drop_if_empty(self, token: str, index: int) -> None:
+        """A row that retractions brought back to nothing is forgotten."""
+        if not any(self._open[index][token][:LAST_MS]):
+            del self._open[index][token]
 
     def advance(self, now_ms: int) -> None:
         """Move on to the bucket that holds `now_ms`: buckets enter the windows, leave them, and are dropped."""
@@ -150,13 +170,13 @@ class Ring:
         for index in [index for index in (*self._packed, *self._open) if index < first_held]:
             for token, row in self._noticed(index):
                 if row[BUYS] + row[SELLS]:
-                    self._set_active(token, index, 0)
+                    self._deactivate(token, index)
             self._forget(index)
 
     def pack(self, before_ms: int) -> None:
         """Pack the segments whose buckets ended before this time."""
         for index in [index for index in self._open if (index + 1) * self.width_ms <= before_ms]:
-            if segment := _without_zeros(self._open.pop(index)):
+            if segment := self._open.pop(index):
                 self._packed[index] = PackedSegment.of(segment)
             else:
                 self._forget(index)
@@ -171,7 +191,7 @@ class Ring:
         """The segments that changed since this was last asked; those without a row are dropped instead."""
         dirty, self.dirty = self.dirty, set()
         for index in sorted(dirty):
-            packed = self._packed.get(index) or PackedSegment.of(_without_zeros(self._open[index]))
+            packed = self._packed.get(index) or PackedSegment.of(self._open[index])
             if packed.tokens:
                 yield index, packed
             else:
@@ -209,24 +229,30 @@ class Ring:
         i = bisect_left(indices, rolling.first)
         return self._edge(token, indices[i]) if i < len(indices) and indices[i] <= self.current else None
 
-    def newest(self, token: str) -> Edge | None:
-        """The newest bucket in which the token has trades, if any window still covers it."""
+    def newest(self, token: str) -> tuple[Edge, int] | None:
+        """The newest bucket in which the token has trades, if any window still covers it, and the newest event time
+        seen there."""
         indices = self._active.get(token)
         if not indices:
             return None
         i = bisect_right(indices, self.current) - 1
         first = min(rolling.first for rolling in self.rolling)
-        return self._edge(token, indices[i]) if i >= 0 and indices[i] >= first else None
+        if i < 0 or indices[i] < first:
+            return None
+        return self._edge(token, indices[i]), self._row(token, indices[i])[LAST_MS]
+
+    def symbol(self, token: str) -> str | None:
+        """What the newest bucket whose swaps name one calls the token."""
+        rows = (self._row(token, index) for index in reversed(self._active.get(token, ())))
+        return next((row[SYMBOL] for row in rows if row[SYMBOL]), None)
 
     def _edge(self, token: str, index: int) -> Edge:
+        row = self._row(token, index)
+        return Edge(index * self.width_ms, self.width_ms, row[BUY_USD] + row[SELL_USD], row[TOKEN])
+
+    def _row(self, token: str, index: int) -> Row:
+        """The token's row of a bucket in which it has trades."""
         segment = self._open.get(index)
         row = self._packed[index].get(token) if segment is None else segment[token]
         assert row is not None  # noqa: S101 - `_active` lists the buckets that have a row
-        return Edge(index * self.width_ms, self.width_ms, row[BUY_USD] + row[SELL_USD], row[TOKEN])
-
-
-def _without_zeros(segment: OpenSegment) -> OpenSegment:
-    """Rows that retractions brought back to nothing are forgotten."""
-    for token in [token for token, row in segment.items() if not any(row[:LAST_MS])]:
-        del segment[token]
-    return segment
+        return row

@@ -47,7 +47,8 @@ EMPTY_WINDOW = WindowPart(0, 0, 0, 0, 0, None)
 
 class Part(NamedTuple):
     """One partition's share of a token. `windows` are in the order of the configuration; `newest` is the newest
-    bucket that has trades, of the finest width that still holds one; `last_event_ms` the newest event time seen."""
+    bucket that has trades, of the finest width that still holds one; `last_event_ms` the newest event time seen in
+    it; `symbol` what the newest swaps that name one call the token."""
 
     symbol: str | None
     last_event_ms: int

@@ -13,7 +13,9 @@ integers = st.one_of(
     st.integers(-100, 100), st.sampled_from([sign * border for border in BORDERS for sign in (1, -1)]), st.integers()
 )
 counts = st.integers(-(2**40), 2**40)
-rows = st.tuples(integers, integers, integers, counts, counts, st.integers(0, 2**42), st.none() | st.text(min_size=1, max_size=8))
+rows = st.tuples(
+    integers, integers, integers, counts, counts, st.integers(0, 2**42), st.none() | st.text(min_size=1, max_size=8)
+)
 segments = st.dictionaries(st.text(min_size=1, max_size=12), rows.map(list), max_size=8)
 
 
