@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *health_urls,
     path("api/", include(api_urls)),
     path("admin/", admin.site.urls),
+    path("", include("realtime.urls")),
 ]
 
 handler400 = "api.views.errors.bad_request"

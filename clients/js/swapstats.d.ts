@@ -101,11 +101,14 @@ export class SwapStats extends EventTarget {
   readonly welcome?: Welcome;
   /** How far the server's clock is ahead of this one, in milliseconds. */
   readonly clockOffset: number;
-  /** How old the server's view was at the last ping, in milliseconds; null while it is not fed. */
-  readonly lag?: number | null;
+  /** Until when the server's numbers are known here, in epoch milliseconds of its clock. */
+  readonly asOf?: number;
   subscribe<Data = TokenStats>(topic: string, listener: Listener<Data>): Subscription<Data>;
   subscribe<Data = TokenStats>(topic: string, options: SubscribeOptions, listener: Listener<Data>): Subscription<Data>;
+  /** The server's time, in epoch milliseconds. */
   now(): number;
+  /** Connects at once where it would have waited. */
+  retryNow(): void;
   close(): void;
 }
 

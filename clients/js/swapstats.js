@@ -104,9 +104,9 @@ export class SwapStats extends EventTarget {
     this.retryAt = undefined;
     this.welcome = undefined;
     this.clockOffset = 0;
-    this.lag = undefined;
+    this.asOf = undefined;
     this.#options = { ...DEFAULTS, WebSocket: globalThis.WebSocket, credentials: async () => null, ...options };
-    globalThis.addEventListener?.("online", () => this.#retryNow(), { signal: this.#listening.signal });
+    globalThis.addEventListener?.("online", () => this.retryNow(), { signal: this.#listening.signal });
     this.#connect();
   }
 
@@ -122,6 +122,13 @@ export class SwapStats extends EventTarget {
     this.#subscriptions.add(subscription);
     if (this.state === "open") this.#ask([subscription]);
     return subscription;
+  }
+
+  /** Connects at once where it would have waited. */
+  retryNow() {
+    if (this.state !== "waiting") return;
+    this.#forgetTimers();
+    this.#connect();
   }
 
   /** Closes for good. */
@@ -190,11 +197,6 @@ export class SwapStats extends EventTarget {
     this.#enter("waiting", reason);
   }
 
-  #retryNow() {
-    if (this.state !== "waiting") return;
-    this.#forgetTimers();
-    this.#connect();
-  }
 
   #enter(state, reason) {
     this.state = state;
@@ -266,8 +268,12 @@ export class SwapStats extends EventTarget {
   #pong({ ping, ts, lag_ms: lag }) {
     if (ping !== this.#pingSentAt) return;
     this.#attempts = 0;
-    this.lag = lag;
     this.clockOffset = Date.parse(ts) - (ping + Date.now()) / 2;
+    if (lag !== null) this.#known(Date.parse(ts) - lag);
+  }
+
+  #known(asOf) {
+    if (this.asOf === undefined || asOf > this.asOf) this.asOf = asOf;
   }
 
   #granted({ id, topics }) {
@@ -300,10 +306,12 @@ export class SwapStats extends EventTarget {
   }
 
   #snapshot(message) {
+    this.#known(Date.parse(message.data.as_of));
     for (const each of this.#of(message.topic)) each.take(message, message.data, { type: "snapshot" });
   }
 
   #patches({ ts, items }) {
+    this.#known(Math.max(...items.map((item) => Date.parse(item.data.as_of))));
     const broken = items.flatMap((item) => this.#patch(item));
     if (broken.length) this.#askAgain(broken);
     this.dispatchEvent(new CustomEvent("tick", { detail: { ts, items } }));

@@ -1,0 +1,105 @@
+// The page's one connection, and what the bar on top says about it.
+
+import { SwapStats } from "../swapstats-client/swapstats.js";
+
+const STALE_AFTER_MS = 5000;
+const NOTICE_MS = 9000;
+const REASONS = {
+  server_shutdown: "Server restarting",
+  slow_consumer: "This page fell behind",
+  not_authenticated: "Not signed in",
+  token_expired: "Signed out",
+  origin_refused: "This site may not connect",
+  too_many_connections: "Server is full",
+};
+
+const address = new URL("/ws", location.href);
+address.protocol = address.protocol.replace("http", "ws");
+
+export const live = new SwapStats(address, { pingEvery: 5000 });
+
+const element = (id) => document.getElementById(id);
+const pulse = element("connection");
+const text = element("connection-text");
+const age = element("connection-age");
+const retry = element("connection-retry");
+
+/** Says how things stand, at most once per change for those who listen to it, and every moment for those who see it. */
+function show() {
+  const { state, words, detail } = standing();
+  if (pulse.dataset.state !== state) pulse.dataset.state = state;
+  if (text.textContent !== words) text.textContent = words;
+  if (age.textContent !== detail) age.textContent = detail;
+  retry.hidden = live.state !== "waiting";
+}
+
+function standing() {
+  if (live.state === "waiting") {
+    const seconds = Math.max(0, Math.ceil((live.retryAt - Date.now()) / 1000));
+    return { state: "lost", words: REASONS[live.reason] ?? "Connection lost", detail: `retry in ${seconds}s` };
+  }
+  if (live.state === "closed") return { state: "lost", words: REASONS[live.reason] ?? "Closed", detail: "" };
+  if (live.state === "connecting") return { state: "connecting", words: "Connecting", detail: "" };
+  if (live.asOf === undefined) return { state: "stale", words: "Waiting for data", detail: "" };
+  const behind = live.now() - live.asOf;
+  if (behind > STALE_AFTER_MS) return { state: "stale", words: "Delayed", detail: seconds(behind) };
+  return { state: "live", words: "Live", detail: seconds(behind) };
+}
+
+const seconds = (milliseconds) => `${(Math.max(0, milliseconds) / 1000).toFixed(milliseconds < 9950 ? 1 : 0)} s`;
+
+live.addEventListener("state", show);
+retry.addEventListener("click", () => live.retryNow());
+setInterval(show, 500);
+show();
+
+element("theme").addEventListener("click", () => {
+  const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const theme = dark ? "light" : "dark";
+  document.documentElement.dataset.theme = theme;
+  document.dispatchEvent(new CustomEvent("theme"));
+  try {
+    localStorage.setItem("theme", theme);
+  } catch {
+    // Not kept, but shown.
+  }
+});
+
+/** Tells of something that was taken back. */
+export function notice(title, words) {
+  const box = document.createElement("div");
+  box.className = "notice";
+  const bold = document.createElement("b");
+  bold.textContent = title;
+  box.append(bold, ` ${words}`);
+  const notices = element("notices");
+  notices.append(box);
+  while (notices.children.length > 3) notices.firstChild.remove();
+  setTimeout(() => box.remove(), NOTICE_MS);
+}
+
+/** Runs `draw` before the next frame that is painted, however often it is asked to. */
+export function onFrame(draw) {
+  let wanted = false;
+  return () => {
+    if (wanted) return;
+    wanted = true;
+    requestAnimationFrame(() => {
+      wanted = false;
+      draw();
+    });
+  };
+}
+
+const stillness = matchMedia("(prefers-reduced-motion: reduce)");
+const flashes = new WeakMap();
+
+/** Lets a value that rose or fell light up, at most about once a second. */
+export function flash(target, direction) {
+  if (stillness.matches || document.hidden) return;
+  const now = performance.now();
+  if (now - (flashes.get(target) ?? -Infinity) < 900) return;
+  flashes.set(target, now);
+  const wash = direction > 0 ? "var(--up-wash)" : "var(--down-wash)";
+  target.animate([{ backgroundColor: wash }, { backgroundColor: "transparent" }], { duration: 800, easing: "ease-out" });
+}
