@@ -15,7 +15,29 @@ from swapstats.domain.errors import ConfigError
 
 Client = TypeVar("Client")
 
+REPEAT_SECONDS = 30.0
+
+
+class OnceInAWhile(logging.Filter):
+    """Lets a line of librdkafka's pass unless one of its kind just did: a broker that is away is worth one line per
+    `REPEAT_SECONDS`, not one per attempt. A kind is a facility of a client (`FAIL [swapstats#consumer-1]`)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.getMessage().partition("] [")[0]
+        if record.created - self._last.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        if len(self._last) > 100:
+            self._last.clear()
+        self._last[kind] = record.created
+        return True
+
+
 _LIBRARY_LOG = logging.getLogger("swapstats.librdkafka")
+_LIBRARY_LOG.addFilter(OnceInAWhile())
 
 _ALL = {
     "client.id": "swapstats",

@@ -1,5 +1,6 @@
 """The swap log on a Kafka-protocol broker, read as one member of a consumer group."""
 
+import atexit
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,7 +9,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from settings.config import Ingest
 from swapstats.adapters.kafka.broker_errors import (
-    OUT_OF_RANGE,
     TOPIC_GONE,
     as_source_error,
     is_passing,
@@ -17,6 +17,7 @@ from swapstats.adapters.kafka.broker_errors import (
 from swapstats.adapters.kafka.client_config import client_settings, consumer_settings, new_client
 from swapstats.adapters.kafka.offset_lookup import offset_at
 from swapstats.adapters.kafka.topic_facts import is_mock, topic_id, topic_metadata
+from swapstats.adapters.kafka.topic_watch import TopicWatch
 from swapstats.domain.errors import SourceChanged, SourceError, SourceUnavailable
 from swapstats.ports.swap_source import Listener, Record, SourceIdentity
 
@@ -37,11 +38,19 @@ class KafkaSwapSource:
     librdkafka is given a partition only with its first `seek`: before, there is nothing for it to fetch.
     """
 
-    def __init__(self, ingest: Ingest, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """`monotonic` measures outages. ConfigError where librdkafka refuses a setting."""
+    def __init__(
+        self,
+        ingest: Ingest,
+        *,
+        request_seconds: float = REQUEST_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`request_seconds` bounds every question to the broker, `monotonic` measures outages. ConfigError where
+        librdkafka refuses a setting."""
         self._topic = ingest.topic
         self._batch_max = ingest.batch_max
         self._poll_seconds = ingest.poll_timeout_ms / 1000
+        self._request_seconds = request_seconds
         self._asking = client_settings(ingest)
         self._reading = consumer_settings(ingest)
         self._monotonic = monotonic
@@ -59,38 +68,42 @@ class KafkaSwapSource:
         """What the next `poll` has to raise, after the records that came before it."""
         self._outage: tuple[float, str] | None = None
         """Since when there were only connection errors, and the first of them."""
+        self._watch: TopicWatch | None = None
 
     def identity(self) -> SourceIdentity:
         try:
-            cluster_id, _ = topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)
+            cluster_id, _ = topic_metadata(self._consumer, self._topic, self._request_seconds)
         except SourceChanged as error:
             if self._identity is None:
                 raise SourceUnavailable(str(error)) from error
             raise
-        incarnation = "" if is_mock(cluster_id) else topic_id(self._asking, self._topic, REQUEST_SECONDS)
+        incarnation = "" if is_mock(cluster_id) else topic_id(self._asking, self._topic, self._request_seconds)
         found = SourceIdentity(cluster_id, self._topic, incarnation)
         if self._identity not in (None, found):
             raise SourceChanged(f"the log was {self._identity} and is now {found}")
+        if self._identity is None and incarnation:
+            self._watch = TopicWatch(self._asking, self._topic, incarnation, self._monotonic())
         self._identity = found
         return found
 
     def partition_count(self) -> int:
-        return len(topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)[1].partitions)
+        return len(topic_metadata(self._consumer, self._topic, self._request_seconds)[1].partitions)
 
     def bounds(self, partition: int) -> tuple[int, int]:
         doing = f"asking for the bounds of partition {partition}"
         with as_source_error(doing):
-            found = self._consumer.get_watermark_offsets(self._at(partition), timeout=REQUEST_SECONDS)
+            found = self._consumer.get_watermark_offsets(self._at(partition), timeout=self._request_seconds)
         if found is None:
             raise SourceUnavailable(f"{doing}: no answer")
         return found
 
     def offset_at(self, partition: int, timestamp_ms: int) -> int:
         wanted, bounds = self._at(partition, timestamp_ms), self.bounds(partition)
-        return offset_at(self._consumer, wanted, bounds, self._reading, REQUEST_SECONDS)
+        return offset_at(self._consumer, wanted, bounds, self._reading, self._request_seconds)
 
     def subscribe(self, listener: Listener) -> None:
         self._listener = listener
+        atexit.register(self._leave)
         with as_source_error("joining the group"):
             self._consumer.subscribe(
                 [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -98,6 +111,7 @@ class KafkaSwapSource:
 
     def poll(self) -> Sequence[Record]:
         self._raise_failure()
+        self._check_topic()
         self._released.clear()
         with as_source_error("reading the log"):
             messages = self._consumer.consume(self._batch_max, self._poll_seconds)
@@ -158,8 +172,15 @@ class KafkaSwapSource:
         return lags
 
     def close(self) -> None:
+        atexit.unregister(self._leave)
         with as_source_error("leaving the group"):
             self._consumer.close()
+
+    def _leave(self) -> None:
+        """For processes that end without `close`: librdkafka's destructor waits for ever for a rebalance to be
+        answered."""
+        self._listener = None
+        self._consumer.close()
 
     # Rebalances. An answer that comes first keeps confluent-kafka from assigning everything by itself where the
     # listener raises; its error then comes out of `poll`.
@@ -252,6 +273,10 @@ class KafkaSwapSource:
         if failure is not None:
             raise failure
 
+    def _check_topic(self) -> None:
+        if self._watch is not None and self._watch.has_changed(self._monotonic()):
+            raise SourceChanged(f"topic {self._topic} was deleted and made anew; it was {self._identity}")
+
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal():
             self._failure = source_error(error, "reading the log")
@@ -263,7 +288,7 @@ class KafkaSwapSource:
             return
         (_, trouble), self._outage = self._outage, None
         try:
-            topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)
+            topic_metadata(self._consumer, self._topic, self._request_seconds)
         except SourceUnavailable as error:
             raise SourceUnavailable(f"no broker answers: {trouble}") from error
 
