@@ -10,6 +10,7 @@ from realtime import metrics
 from realtime.hub import Hub
 from realtime.latency import FrameLatency
 from realtime.protocol import ByeReason, CloseCode, Limits
+from realtime.ranking import Ranking
 from realtime.session import Desk
 from realtime.topics import Topics
 from realtime.view import LiveView
@@ -38,12 +39,17 @@ class Service:
     """Attached to the event loop of its clients, from the first one that comes to the last that leaves."""
 
     def __init__(
-        self, view: LiveView, windows: Sequence[str], settings: WebSocket, now_ms: Callable[[], int] = wall_clock_ms
+        self,
+        view: LiveView,
+        ranking: Ranking,
+        windows: Sequence[str],
+        settings: WebSocket,
+        now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.settings = settings
         self.hub = Hub(view)
         limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))
-        self.desk = Desk(view, self.hub, Topics(view, windows), limits, settings.coalesce_ms, now_ms)
+        self.desk = Desk(view, self.hub, Topics(view, ranking, windows), limits, settings.coalesce_ms, now_ms)
         self.draining = False
         self.clients: set[Client] = set()
         self._dismissals: set[asyncio.Task[None]] = set()

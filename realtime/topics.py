@@ -6,7 +6,6 @@
 Options may as well be members of the message.
 """
 
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 
@@ -18,19 +17,18 @@ from realtime.stream import Source
 from realtime.top_list import parse_top_list
 from realtime.view import LiveView
 from swapstats.domain.errors import MessageRefused, ViewNotReady
-from swapstats.domain.swap import canonical_identifier, token_id
+from swapstats.domain.swap import parse_token_id
 
-_TOKEN_ID = re.compile(r"([1-9]\d{0,18}):(.{1,128})", re.DOTALL)
 _SYMBOL_CHARACTERS = 64
 
 
 class Topics:
     """Makes sources of topics. `windows` are the names that a deployment has configured."""
 
-    def __init__(self, view: LiveView, windows: Sequence[str]) -> None:
+    def __init__(self, view: LiveView, ranking: Ranking, windows: Sequence[str]) -> None:
         self.windows = tuple(windows)
         self._view = view
-        self._ranking = Ranking(view)
+        self._ranking = ranking
         self._epoch = secrets.token_hex(8)
 
     def source(self, topic: str, windows: Sequence[str] | None, options: Mapping[str, str]) -> Source:
@@ -45,13 +43,13 @@ class Topics:
 
     def token_id(self, reference: str) -> str:
         """The identity of a token that is named by it, known or not, or by its symbol."""
-        if identity := _TOKEN_ID.fullmatch(reference):
-            return token_id(int(identity[1]), canonical_identifier(identity[2]))
+        if identity := parse_token_id(reference):
+            return identity
         found = self._view.symbols.resolve(reference) if len(reference) <= _SYMBOL_CHARACTERS else None
         if found:
             return found.token_id
         try:
-            self._view.as_of_ms()
+            self._view.require_loaded()
         except ViewNotReady as error:
             raise MessageRefused(ErrorCode.NOT_READY, f"No symbol is known yet: {error}") from error
         raise MessageRefused(ErrorCode.UNKNOWN_SYMBOL, f"No token carries the symbol {reference[:80]!r}")

@@ -100,7 +100,7 @@ def token_ranking() -> Ranking:
 def websocket_service() -> Service:
     """This process's WebSocket clients; called in the thread of the event loop that serves them."""
     config, feed = load_config(), view_feed()
-    return Service(feed.view, list(config.app.windows), config.api.ws, feed.now_ms)
+    return Service(feed.view, token_ranking(), list(config.app.windows), config.api.ws, feed.now_ms)
 
 
 def worker(config: Config, name: str) -> Worker:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import uvicorn
 from websockets.asyncio.client import ClientConnection
 
+from realtime.ranking import Ranking
 from realtime.routing import websocket_application
 from realtime.server import DrainingServer, LingeringWebSocket
 from realtime.service import Service
@@ -20,7 +21,9 @@ PATIENCE_S = 20
 
 
 def service_of(feed: LiveFeed, **settings: Any) -> Service:
-    return Service(feed.view, [window.name for window in WINDOWS], WebSocket(**settings), lambda: feed.now_ms)
+    return Service(
+        feed.view, Ranking(feed.view), [window.name for window in WINDOWS], WebSocket(**settings), lambda: feed.now_ms
+    )
 
 
 def application(service: Service) -> Any:

@@ -27,7 +27,7 @@ class Board:
         self.hub = Hub(feed.view)
         feed.view.subscribe(self.hub.note)
         self.outbox = Outbox(lambda: None)
-        self.source = Topics(feed.view, NAMES).source(topic, None, {})
+        self.source = Topics(feed.view, Ranking(feed.view), NAMES).source(topic, None, {})
         self.hub.follow(self.source, self.outbox)
         self.data: dict[str, Any] = {}
         self.take()
@@ -139,7 +139,7 @@ def test_tokens_without_the_value_come_last_either_way() -> None:
     ],
 )
 def test_equal_lists_have_one_name(feed: LiveFeed, topic: str, canonical: str) -> None:
-    assert Topics(feed.view, NAMES).source(topic, None, {}).topic == canonical
+    assert Topics(feed.view, Ranking(feed.view), NAMES).source(topic, None, {}).topic == canonical
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_equal_lists_have_one_name(feed: LiveFeed, topic: str, canonical: str) -
 )
 def test_a_list_that_cannot_be_is_refused(feed: LiveFeed, topic: str, code: str) -> None:
     with pytest.raises(MessageRefused) as refused:
-        Topics(feed.view, NAMES).source(topic, None, {})
+        Topics(feed.view, Ranking(feed.view), NAMES).source(topic, None, {})
     assert refused.value.code == code
 
 
@@ -185,7 +185,7 @@ def values(data: dict[str, Any]) -> Any:
 
 
 def test_a_row_that_has_not_changed_is_not_made_again(feed: LiveFeed) -> None:
-    source = Topics(feed.view, NAMES).source("overview:5m", None, {})
+    source = Topics(feed.view, Ranking(feed.view), NAMES).source("overview:5m", None, {})
     assert isinstance(source, Overview)
     before = source.read().body["tokens"]
     feed.step({"1:0xa": traded(4)})

@@ -8,6 +8,7 @@ import pytest
 from realtime.hub import Hub
 from realtime.outbox import Outbox
 from realtime.protocol import Limits
+from realtime.ranking import Ranking
 from realtime.session import Desk, Session
 from realtime.topics import Topics
 from tests.parts.live_feed import START_MS, WINDOWS, LiveFeed, traded
@@ -18,14 +19,22 @@ USDC, WETH = "1:0xa0b8", "1:0xc02a"
 class Talk:
     """A client, its session, and the view behind it."""
 
-    def __init__(self, max_subscriptions: int = 3) -> None:
+    def __init__(self, max_subscriptions: int = 3, *, loaded: bool = True) -> None:
         self.feed = LiveFeed()
-        self.feed.begin({USDC: traded(5), WETH: traded(1, symbol="WETH")})
+        if loaded:
+            self.feed.begin({USDC: traded(5), WETH: traded(1, symbol="WETH")})
         self.hub = Hub(self.feed.view)
         windows = [window.name for window in WINDOWS]
         limits = Limits(5, max_subscriptions, 1_000)
         self.now_ms = START_MS + 250
-        desk = Desk(self.feed.view, self.hub, Topics(self.feed.view, windows), limits, 100, lambda: self.now_ms)
+        desk = Desk(
+            self.feed.view,
+            self.hub,
+            Topics(self.feed.view, Ranking(self.feed.view), windows),
+            limits,
+            100,
+            lambda: self.now_ms,
+        )
         self.outbox = Outbox(lambda: None)
         self.session = Session(desk, self.outbox)
 
@@ -170,8 +179,7 @@ def test_a_ping_tells_the_time_and_how_fresh_the_view_is(talk: Talk) -> None:
 
 
 def test_before_the_view_is_loaded_symbols_are_not_known() -> None:
-    talk = Talk()
-    talk.feed.view.replace_all("another log", {})
+    talk = Talk(loaded=False)
     (error,) = talk.say(subscribe="token:USDC")
     assert error["code"] == "not_ready"
     assert [frame["type"] for frame in talk.say(subscribe=f"token:{USDC}")] == ["subscribed"]
