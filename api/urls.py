@@ -1,6 +1,8 @@
 """The addresses of the API. A token's identity may contain slashes, so what follows it is matched from the end."""
 
 from django.urls import URLPattern, path
+from drf_spectacular.renderers import OpenApiJsonRenderer2
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from api.views.errors import NoSuchAddressView
 from api.views.health import healthz, readyz
@@ -15,5 +17,7 @@ api_urls: list[URLPattern] = [
     path("tokens", TokenListView.as_view(), name="tokens"),
     path("tokens/stats", BatchStatsView.as_view(), name="batch-stats"),
     path("tokens/<path:reference>/stats", TokenStatsView.as_view(), name="token-stats"),
+    path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="schema"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("<path:anything>", NoSuchAddressView.as_view()),
 ]

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api import documentation
 from api.conditional import conditional, entity_tag
 from api.parameters import chain_id_in, choice_in, limit_in, names_in, windows_in
 from api.recent import Recent
@@ -42,6 +43,7 @@ _recent: Recent[_Answer] = Recent(KEPT_SECONDS, most=256)
 class OverviewView(APIView):
     """The leading tokens of each window, by any of its numbers."""
 
+    @documentation.overview
     def get(self, request: Request) -> Response:
         view = live_view()
         asked = _asked(request.query_params, view)

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api import documentation
 from api.conditional import conditional, entity_tag
 from api.errors import ApiError, as_api_error, bad_parameter
 from api.parameters import names_in, windows_in
@@ -37,6 +38,7 @@ WINDOW_FIELDS = (
 class TokenStatsView(APIView):
     """The statistics of one token."""
 
+    @documentation.stats
     def get(self, request: Request, reference: str) -> Response:
         view = live_view()
         token = find(view, reference)
@@ -49,6 +51,7 @@ class TokenStatsView(APIView):
 class BatchStatsView(APIView):
     """The statistics of up to a hundred tokens; one that is wrong fails only itself."""
 
+    @documentation.batch
     def get(self, request: Request) -> Response:
         view = live_view()
         answer = StatsAnswer(request.query_params, view.windows)

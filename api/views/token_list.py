@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api import documentation
 from api.pagination import Cursor, FrozenOrders, Page, page_of_ids, read_cursor
 from api.parameters import chain_id_in, choice_in, limit_in, text_in, window_in
 from api.recent import Recent
@@ -44,6 +45,7 @@ class _Question(NamedTuple):
 class TokenListView(APIView):
     """The tokens that have swaps in any window."""
 
+    @documentation.token_list
     def get(self, request: Request) -> Response:
         view, query = live_view(), request.query_params
         question = _question(query, view)

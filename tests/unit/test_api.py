@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import jsonschema
 import pytest
 from django.http import HttpResponse
 from django.test import Client
@@ -377,3 +378,68 @@ def test_readyz_tells_what_is_missing(feed: LiveFeed, monkeypatch: pytest.Monkey
     assert (body["status"], body["checks"]["live_view"]["lag_ms"]) == ("ok", 1_000)
     view_feed.now_ms = lambda: START_MS + 6_000  # type: ignore[method-assign]
     assert api.get("/readyz").status_code == 503
+
+
+# The schema
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return json.loads(Client().get("/api/schema/").content)
+
+
+def validate(schema: dict[str, Any], path: str, response: HttpResponse) -> None:
+    answer = schema["paths"][path]["get"]["responses"][str(response.status_code)]
+    expected = answer["content"][response["Content-Type"]]["schema"]
+    jsonschema.validate(
+        json.loads(response.content),
+        {**_nullable(expected), "components": _nullable(schema["components"])},
+        cls=jsonschema.Draft202012Validator,
+        format_checker=jsonschema.FormatChecker(),
+    )
+
+
+def _nullable(node: Any) -> Any:
+    """OpenAPI 3.0 writes `nullable` where JSON Schema has a list of types."""
+    if isinstance(node, list):
+        return [_nullable(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {name: _nullable(value) for name, value in node.items()}
+    if node.pop("nullable", False):
+        node["type"] = [node["type"], "null"]
+    return node
+
+
+@pytest.mark.parametrize(
+    ("path", "question"),
+    [
+        ("/api/tokens/{reference}/stats", f"/api/tokens/{USDC}/stats"),
+        ("/api/tokens/{reference}/stats", f"/api/tokens/{SOLANA}/stats?fields=trades"),
+        ("/api/tokens/{reference}/stats", "/api/tokens/nope/stats"),
+        ("/api/tokens/{reference}/stats", f"/api/tokens/{USDC}/stats?windows=x"),
+        ("/api/tokens/stats", f"/api/tokens/stats?ids={USDC},nope"),
+        ("/api/tokens/stats", "/api/tokens/stats"),
+        ("/api/overview", "/api/overview"),
+        ("/api/overview", "/api/overview?limit=0"),
+        ("/api/tokens", "/api/tokens?limit=2"),
+        ("/api/tokens", "/api/tokens?cursor=x"),
+    ],
+)
+def test_answers_are_as_the_schema_says(api: Api, schema: dict[str, Any], path: str, question: str) -> None:
+    validate(schema, path, api.get(question))
+
+
+def test_every_code_is_in_the_schema(schema: dict[str, Any]) -> None:
+    assert "rate_limited" in json.dumps(schema["components"]["schemas"])
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"], path
+            assert {"200", "401", "429"} <= set(operation["responses"]), path
+
+
+def test_the_docs_page_runs_without_inline_script(client: Client) -> None:
+    page = client.get("/api/docs/").content.decode()
+    assert "swagger-ui" in page
+    assert not re.search(r"<script(?![^>]*\ssrc=)[^>]*>\s*\S", page)
+    assert "//cdn" not in page
