@@ -27,6 +27,7 @@ from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHo
 from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
+from swapstats.adapters.kafka.topic_admin import TopicAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.clients import async_client
 from swapstats.adapters.redis.clock import RedisClock
@@ -149,6 +150,11 @@ def clickhouse(config: Config, database: str | None = None) -> Connection:
 def swap_sink(config: Config, on_sent: OnSent) -> SwapSink:
     """Where feeds write to."""
     return KafkaSwapSink(config.ingest, on_sent)
+
+
+def topic_admin(config: Config) -> TopicAdmin:
+    """Creates and changes the topics."""
+    return TopicAdmin(config.ingest)
 
 
 def windows(config: Config) -> tuple[Window, ...]:

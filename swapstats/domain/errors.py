@@ -7,6 +7,7 @@ SwapstatsError
 │   └── Fenced             another worker has taken the partition, or its state moved on without us: let go
 ├── SourceError            the log (Kafka)
 │   ├── SourceUnavailable  not reachable for now
+│   ├── TopicRefused       what is asked of a topic is what Kafka cannot do, or would not
 │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
 ├── DeadLetterError        a dead letter was not acknowledged
 ├── FeedError              an update could not be sent to the web processes; the next one will carry it
@@ -48,6 +49,10 @@ class SourceError(SwapstatsError):
 
 
 class SourceUnavailable(SourceError):  # noqa: N818
+    pass
+
+
+class TopicRefused(SourceError):  # noqa: N818
     pass
 
 

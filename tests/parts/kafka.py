@@ -43,6 +43,7 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
   <groupId>swapstats.tests</groupId><artifactId>kafka</artifactId><version>1</version>
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{VERSION}</version></dependency>
     <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId>
       <version>{LOG4J_VERSION}</version></dependency>
   </dependencies>
@@ -180,7 +181,7 @@ def java_command(main_class: str, *arguments: str | Path) -> list[str]:
 def fetch_jars() -> Path:
     """The directory with Kafka's jars, fetched first where this machine does not have them yet."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "swapstats"
-    jars = cache / f"kafka-{VERSION}"
+    jars = cache / f"kafka-{VERSION}-with-tools"
     cache.mkdir(parents=True, exist_ok=True)
     with locked(cache / f"kafka-{VERSION}.lock"):
         if not jars.exists():
