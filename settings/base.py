@@ -122,4 +122,4 @@ USE_I18N = False
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-LOGGING = logging_config(CONFIG.log.level)
+LOGGING = logging_config(CONFIG)

@@ -2,6 +2,7 @@
 
 from settings.base import *  # noqa: F403 - Django's way to build one settings module on another
 from settings.base import CONFIG, REST_FRAMEWORK, SECRET_KEY, SIMPLE_JWT
+from settings.logs import logging_config
 from settings.own_secret import own_secret
 
 DEBUG = True
@@ -13,3 +14,5 @@ if SIMPLE_JWT["ALGORITHM"] == "HS256" and not SIMPLE_JWT["SIGNING_KEY"]:
 REST_FRAMEWORK["DEFAULT_RENDERER_CLASSES"].append("rest_framework.renderers.BrowsableAPIRenderer")
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = True
+
+LOGGING = logging_config(CONFIG, otherwise="console")

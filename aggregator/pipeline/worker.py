@@ -11,6 +11,8 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 
+from structlog.contextvars import bind_contextvars, bound_contextvars
+
 from aggregator.pipeline.batch import Pending, apply_batch, decode_batch
 from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.invalid_share import InvalidShare
@@ -79,6 +81,7 @@ class Worker:
         self._stopping = True
 
     def run(self) -> None:
+        bind_contextvars(worker=self._name)
         self._source.subscribe(self)
         try:
             while not self._stopping:
@@ -137,7 +140,8 @@ class Worker:
             self._finish_pending()
         for number in wanted:
             try:
-                self._partitions[number] = self._restorer.take(number, stores)
+                with bound_contextvars(partition=number):
+                    self._partitions[number] = self._restorer.take(number, stores)
             except SourceUnavailable as error:
                 log.error("partition %d cannot be taken yet: %s", number, error)
                 self._wanted[number] = now + ASK_AGAIN_S

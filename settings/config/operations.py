@@ -34,3 +34,5 @@ class Alerts(Section):
 class Log(Section):
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least important level that is written."""
+    format: Literal["auto", "json", "console"] = "auto"
+    """JSON objects, or lines for people; `auto` is for people in development and JSON elsewhere."""

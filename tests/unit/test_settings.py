@@ -1,6 +1,5 @@
 """Django's settings, as each environment builds them from the configuration."""
 
-import logging
 import os
 import secrets
 import subprocess
@@ -14,7 +13,6 @@ from settings.channel_layer import channel_layers
 from settings.config import ChannelLayer, Config, Jwt
 from settings.config.values import PROJECT_DIR
 from settings.database import databases
-from settings.logs import logging_config
 from settings.own_secret import own_secret
 from settings.tokens import simple_jwt
 
@@ -130,13 +128,3 @@ def test_tokens_are_signed_with_the_key_of_their_algorithm(tmp_path):
     pair = simple_jwt(Jwt(alg="RS256", secret="shared", private_key="mine", public_key_file=tmp_path / "public.pem"))
     assert (pair["SIGNING_KEY"], pair["VERIFYING_KEY"]) == ("mine", "public")
     assert simple_jwt(Jwt(alg="RS256", jwks_url="https://id.example.org/keys"))["SIGNING_KEY"] == ""
-
-
-def test_a_log_line_has_utc_time_level_and_logger():
-    formatter = logging_config("INFO")["formatters"]["line"]
-    record = logging.makeLogRecord(
-        {"name": "here", "levelname": "INFO", "msg": "started", "created": 0.25, "msecs": 250}
-    )
-    line = formatter["()"](formatter["fmt"]).format(record)
-    assert line.startswith("time=1970-01-01T00:00:00.250Z level=INFO logger=here pid=")
-    assert line.endswith('msg="started"')
