@@ -24,7 +24,7 @@ pytest_plugins = ["tests.parts.clickhouse"]
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
-settings.load_profile("quick")  # the other one: pytest --hypothesis-profile=thorough
+settings.load_profile("quick")  # the other: --hypothesis-profile=thorough --timeout=0
 
 PROJECT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

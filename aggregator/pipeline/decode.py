@@ -6,6 +6,7 @@ Decoding is strict: JSON types are as the contract says, nothing is guessed, and
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -20,7 +21,6 @@ SCHEMA_VERSION = 1
 _Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 _BlockNumber = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-_Rfc3339 = Annotated[datetime, Meta(tz=True)]
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -32,7 +32,7 @@ class _Event(msgspec.Struct, gc=False):
     side: Literal["buy", "sell"]
     amount_token: str | int | float
     amount_usd: str | int | float
-    event_time: _EpochMs | _Rfc3339
+    event_time: _EpochMs | str
     token_address: _Identifier | None = None
     token: _Identifier | None = None
     event_id: str | None = None
@@ -58,9 +58,12 @@ class _NotASwap(Exception):  # noqa: N818 - never leaves this module
 
 _decode: Callable[[bytes], _Event] = msgspec.json.Decoder(_Event).decode
 _decode_amounts: Callable[[bytes], _AmountsAsWritten] = msgspec.json.Decoder(_AmountsAsWritten).decode
+_as_datetime: Callable[[str], datetime] = partial(msgspec.convert, type=Annotated[datetime, Meta(tz=True)])
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _HEX = re.compile(r"0[xX][0-9a-fA-F]+")
+_RFC3339 = re.compile(r"([^.]{19}(?:\.[0-9]{1,6})?)[0-9]*([Zz]|[+-][0-9]{2}:[0-9]{2})")
+_PLAIN_TIME = len("2024-01-05T00:00:23.123456Z")
 _MAX_SYMBOL = 64
 
 
@@ -78,6 +81,8 @@ class Decoder:
         try:
             if value is None or len(value) > self._max_bytes:
                 raise _NotASwap(_unreadable(value, self._max_bytes))
+            if not value.isascii():
+                value.decode()  # fields that nobody knows are skipped unread, but the record is to be UTF-8
             return self._swap(_decode(value), value, record.timestamp_ms)
         except _NotASwap as error:
             invalid: Invalid = error.args[0]
@@ -115,16 +120,29 @@ class Decoder:
             event.trader and _canonical(event.trader),
         )
 
-    def _event_time(self, time: int | datetime, timestamp_ms: int) -> int:
-        event_ms = time if isinstance(time, int) else (time - _UNIX_EPOCH) // _MILLISECOND
-        if event_ms < 0:
-            raise _NotASwap(_bad(f"`event_time`: expected a time from 1970 on, got {time}"))
+    def _event_time(self, time: int | str, timestamp_ms: int) -> int:
+        event_ms = time if isinstance(time, int) else _epoch_ms(time)
         if event_ms > timestamp_ms + self._max_skew_ms:
             ahead_s = (event_ms - timestamp_ms) / 1000
             detail = f"`event_time` is {ahead_s:.3f} s after the record's own timestamp"
             detail += f"; expected at most {self._max_skew_ms / 1000:g} s"
             raise _NotASwap(Invalid(InvalidReason.FROM_THE_FUTURE, detail))
         return event_ms
+
+
+def _epoch_ms(text: str) -> int:
+    """Epoch milliseconds of an RFC 3339 time; finer digits are cut off."""
+    plain = text
+    if len(text) > _PLAIN_TIME or not text.endswith("Z"):
+        match = _RFC3339.fullmatch(text)
+        plain = match[1] + match[2] if match else ""
+    try:
+        event_ms = (_as_datetime(plain) - _UNIX_EPOCH) // _MILLISECOND
+    except msgspec.ValidationError:
+        event_ms = -1
+    if event_ms < 0:
+        raise _NotASwap(_bad(f"`event_time`: expected an RFC 3339 time from 1970 on, got {text[:60]!r}"))
+    return event_ms
 
 
 def _canonical(identifier: str) -> str:

@@ -12,7 +12,6 @@ TOKEN_DIGITS = 18
 MAX_INTEGER_DIGITS = 48
 """An amount of 10^48 or more is refused: it cannot be real, and sums of a day must fit the archive's 256 bits."""
 
-_MAX_TEXT = 256
 _DECIMAL = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,9})?")
 
 
@@ -30,7 +29,7 @@ def parse_amount(text: str, digits: int) -> int:
 
 def _parse_unusual(text: str, digits: int) -> int:
     """Exponents, excess fraction digits and everything that has to be refused."""
-    if len(text) > _MAX_TEXT or not text.isascii() or not _DECIMAL.fullmatch(text):
+    if not text.isascii() or not _DECIMAL.fullmatch(text):
         raise ValueError(f"expected a finite decimal number, got {text[:40]!r}")
     value = Decimal(text)
     if value and value < 0:

@@ -40,7 +40,8 @@ fraction_digits = st.sampled_from([USD_DIGITS, TOKEN_DIGITS])
         ("1e-999999999", 0),
         ("9" * MAX_INTEGER_DIGITS, (10**MAX_INTEGER_DIGITS - 1) * 10**6),
         ("1e47", 10**53),
-        ("0." + "0" * 250 + "1", 0),
+        ("0." + "0" * 5_000 + "1", 0),
+        ("0" * 5_000 + "1", 1_000_000),
     ],
 )
 def test_reads_what_is_written(text: str, expected: int) -> None:
@@ -71,7 +72,7 @@ def test_rounds_half_even(text: str, expected: int) -> None:
         *("", " ", ".", "e5", "1e", "--1", "+1", "1 ", " 1", "1_000", "1,5", "0x10", "١٢", "１"),
         *("NaN", "nan", "sNaN", "Infinity", "-Infinity", "inf"),
         *("-1", "-0.0000001", "-1e-300"),
-        *("1" + "0" * MAX_INTEGER_DIGITS, "1e48", "1e400", "9e999999999", "1e9999999999", "0." + "1" * 300),
+        *("1" + "0" * MAX_INTEGER_DIGITS, "1e48", "1e400", "9e999999999", "1e9999999999"),
     ],
 )
 def test_refuses_what_is_no_amount(text: str) -> None:
@@ -84,8 +85,7 @@ def test_agrees_with_decimal(value: Decimal, digits: int) -> None:
     with localcontext(prec=400):
         expected = int(value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN).scaleb(digits))
     for text in (str(value), f"{value:f}", f"{value:E}"):
-        if len(text) <= 256:
-            assert parse_amount(text, digits) == expected
+        assert parse_amount(text, digits) == expected
 
 
 @given(st.integers(0, 10**60), st.integers(-80, 40), fraction_digits)
