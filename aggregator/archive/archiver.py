@@ -114,6 +114,8 @@ class Archiver:
             metrics.LAG_SECONDS.labels(partition=row.partition).set(max(0.0, now_ms - row.record_ms) / 1000)
         for partition, lag in self._source.lag().items():
             metrics.LAG_RECORDS.labels(partition=partition).set(lag)
+            if not lag:
+                metrics.LAG_SECONDS.labels(partition=partition).set(0)
 
     def _start_placing(self) -> None:
         if self._unplaced and not self._placing:
@@ -136,9 +138,9 @@ class Archiver:
             self._begin(partition, start, first, end)
 
     def _begin(self, partition: int, start: Start, first: int, end: int) -> None:
-        if start.offset > end:
+        if start.end > end:
             raise SourceChanged(
-                f"the archive holds partition {partition} up to offset {start.offset - 1}, but the log ends at {end}: "
+                f"the archive holds partition {partition} up to offset {start.end - 1}, but the log ends at {end}: "
                 "it is another log under the same name"
             )
         if BEGINNING.offset < start.offset < first:

@@ -14,7 +14,7 @@ INTERVAL_S = 1.0
 SHARE = 0.1
 """How much of the time it may take: what lasts long comes less often."""
 
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,14 @@ from swapstats.ports.swap_source import SourceIdentity
 
 
 class Start(NamedTuple):
-    """Where a partition is read from, and which offsets from there on the archive holds already."""
+    """Where a partition is read from, which offsets from there on the archive holds already, and where those end."""
 
     offset: int
     held: frozenset[int]
+    end: int
 
 
-BEGINNING = Start(0, frozenset())
+BEGINNING = Start(0, frozenset(), 0)
 
 
 def locate(archive: ArchiveWriter, source: SourceIdentity, partitions: Sequence[int]) -> dict[int, Start]:
@@ -31,4 +32,4 @@ def _locate(archive: ArchiveWriter, source: SourceIdentity, partition: int, high
     first = max(0, highest + 1 - MAX_BATCH)
     held = archive.held(source, partition, first, highest)
     missing = next((offset for offset in range(first, highest + 1) if offset not in held), highest + 1)
-    return Start(missing, frozenset(offset for offset in held if offset > missing))
+    return Start(missing, frozenset(offset for offset in held if offset > missing), highest + 1)
