@@ -14,6 +14,10 @@ SwapstatsError
 ├── ArchiveError           the archive (ClickHouse) said no, for a reason that an operator must see
 │   ├── ArchiveUnavailable down, too slow or overloaded: whether a write took place is not known
 │   └── ArchiveRefused     it understood, and these rows can never be stored
+├── ViewNotReady           the live view cannot answer yet: not loaded, or its partitions stand too far apart
+├── TokenRefused           a bearer token is not accepted
+│   ├── TokenExpired       it was valid once
+│   └── BadToken           it never was, here
 ├── MessageRefused         a WebSocket message, or one topic of it, asks for what cannot be had
 ├── PartError              an embedded part (Redis, broker …) could not start, or died
 └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
@@ -61,6 +65,18 @@ class SourceChanged(SourceError):  # noqa: N818
 
 
 class DeadLetterError(SwapstatsError):
+    pass
+
+
+class TokenRefused(SwapstatsError):  # noqa: N818
+    pass
+
+
+class TokenExpired(TokenRefused):
+    pass
+
+
+class BadToken(TokenRefused):
     pass
 
 
