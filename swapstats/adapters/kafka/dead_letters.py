@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from settings.config import Ingest
+from swapstats.adapters.kafka.broker_errors import TOPIC_GONE
 from swapstats.adapters.kafka.client_config import new_client, producer_settings
 from swapstats.domain.errors import DeadLetterError
 from swapstats.ports.dead_letters import DeadLetter
@@ -13,83 +15,144 @@ from swapstats.ports.dead_letters import DeadLetter
 ACKNOWLEDGED_SECONDS = 30.0
 FULL_PAUSE_SECONDS = 0.1
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
-KEPT_BYTES = 65_536
-"""How much stays of a value that the broker refuses for its size; header `truncated_from` tells how long it was."""
+KEPT_BYTES = (65_536, 0)
+"""How much stays of key and value where the broker refuses a letter for its size, in one attempt after the other."""
 
+_ANY_PARTITION = -1
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD})
+
+_Headers = list[tuple[str, str | bytes | None]]
+_Told = Callable[[KafkaError | None, Message | None], None]
+
+
+class _Envelope(NamedTuple):
+    """A letter as it is to be sent."""
+
+    letter: DeadLetter
+    key: bytes | None
+    value: bytes | None
+    headers: _Headers
+
+
+_Refused = list[tuple[DeadLetter, KafkaError]]
 
 
 class KafkaDeadLetters:
-    """Fulfils the port `DeadLetterQueue`."""
+    """Fulfils the port `DeadLetterQueue`. A letter goes to the partition with its source's number, where there is one.
 
-    def __init__(self, ingest: Ingest) -> None:
-        limits = {"message.max.bytes": MAX_REQUEST_BYTES, "delivery.timeout.ms": int(ACKNOWLEDGED_SECONDS * 1000)}
-        self._producer = new_client(Producer, {"linger.ms": 0, **limits, **producer_settings(ingest)})
+    Where the broker refuses a letter for its size, the beginning of key and value is kept, and the headers
+    `truncated_from` and `key_truncated_from` tell how many bytes they had.
+    """
+
+    def __init__(self, ingest: Ingest, *, acknowledged_seconds: float = ACKNOWLEDGED_SECONDS) -> None:
+        self._seconds = acknowledged_seconds
+        timeout_ms = int(acknowledged_seconds * 1000)
+        limits = {
+            "message.max.bytes": MAX_REQUEST_BYTES,
+            "delivery.timeout.ms": timeout_ms,
+            # A topic that was just created is not known at once; for so long it is waited for.
+            "topic.metadata.propagation.max.ms": timeout_ms // 3,
+        }
+        self._settings = {"linger.ms": 0, **limits, **producer_settings(ingest)}
+        self._producer = new_client(Producer, self._settings)
         self._source = ingest.topic
         self._topic = f"{ingest.topic}.dlq"
 
     def put(self, letters: Sequence[DeadLetter]) -> None:
-        refused = self._send([(letter, letter.record.value, ()) for letter in letters])
-        too_large = [letter for letter, error in refused if error.code() in _TOO_LARGE and letter.record.value]
-        _raise_for(refused, besides=too_large)
-        _raise_for(self._send([_truncated(letter) for letter in too_large]), besides=())
+        partitions = self._partitions()
+        refused = self._send([_whole(letter, self._source) for letter in letters], partitions)
+        # Alone, a letter is judged by its own size and not by that of the batch it was in.
+        refused = self._send_alone([_whole(letter, self._source) for letter in _too_large(refused)], partitions)
+        for kept in KEPT_BYTES:
+            shortened = [_shortened(_whole(letter, self._source), kept) for letter in _too_large(refused)]
+            refused = self._send_alone(shortened, partitions)
+        if refused:
+            raise _refusal(*refused[0])
 
     def close(self) -> None:
-        self._producer.flush(ACKNOWLEDGED_SECONDS)
+        self._producer.flush(self._seconds)
 
-    def _send(self, letters: "Sequence[_Sendable]") -> list[tuple[DeadLetter, KafkaError]]:
-        """Send and wait; gives the letters that the broker refused."""
-        refused: list[tuple[DeadLetter, KafkaError]] = []
-        waiting = len(letters)
+    def _partitions(self) -> int:
+        """How many partitions the topic has; 0 while the broker does not know it."""
+        try:
+            found = self._producer.list_topics(self._topic, timeout=self._seconds).topics[self._topic]
+        except KafkaException as error:
+            raise DeadLetterError(f"no broker answers for {self._topic}: {error.args[0].str()}") from error
+        return len(found.partitions)
 
-        def told(letter: DeadLetter, error: KafkaError | None, _: Message) -> None:
+    def _send_alone(self, envelopes: Sequence[_Envelope], partitions: int) -> _Refused:
+        return [refused for envelope in envelopes for refused in self._send([envelope], partitions)]
+
+    def _send(self, envelopes: Sequence[_Envelope], partitions: int) -> _Refused:
+        """Send and wait; gives the letters that were refused."""
+        refused: _Refused = []
+        waiting = len(envelopes)
+
+        def told(letter: DeadLetter, error: KafkaError | None, _: Message | None) -> None:
             nonlocal waiting
             waiting -= 1
             if error is not None:
                 refused.append((letter, error))
 
-        for letter, value, extra in letters:
-            self._produce(letter, value, [*self._headers(letter), *extra], partial(told, letter))
-        self._producer.flush(ACKNOWLEDGED_SECONDS)
+        for envelope in envelopes:
+            number = envelope.letter.record.partition
+            self._produce(envelope, number if number < partitions else _ANY_PARTITION, partial(told, envelope.letter))
+        self._producer.flush(self._seconds + 1)
         if waiting:
-            raise DeadLetterError(f"{waiting} dead letters were not acknowledged within {ACKNOWLEDGED_SECONDS:.0f} s")
+            raise DeadLetterError(f"{waiting} dead letters were not acknowledged within {self._seconds:g} s")
         return refused
 
-    def _produce(self, letter: DeadLetter, value: bytes | None, headers: "_Headers", told: "_Told") -> None:
+    def _produce(self, envelope: _Envelope, partition: int, told: _Told) -> None:
+        _, key, value, headers = envelope
         while True:
             try:
-                self._producer.produce(self._topic, value, letter.record.key, headers=headers, on_delivery=told)
-                return
+                self._producer.produce(self._topic, value, key, partition, headers=headers, on_delivery=told)
             except BufferError:
                 self._producer.poll(FULL_PAUSE_SECONDS)
             except KafkaException as error:
-                raise DeadLetterError(f"a dead letter was refused: {error.args[0].str()}") from error
+                self._replace_if_broken(error.args[0])
+                told(error.args[0], None)
+                return
+            else:
+                return
 
-    def _headers(self, letter: DeadLetter) -> "_Headers":
-        record, invalid = letter
-        return [
-            ("reason", invalid.reason.value.encode()),
-            ("detail", invalid.detail.encode(errors="replace")),
-            ("source_topic", self._source.encode()),
-            ("source_partition", str(record.partition).encode()),
-            ("source_offset", str(record.offset).encode()),
-            ("source_timestamp", str(record.timestamp_ms).encode()),
-        ]
+    def _replace_if_broken(self, error: KafkaError) -> None:
+        """A producer that has met a fatal error sends nothing any more."""
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._producer = new_client(Producer, self._settings)
 
 
-_Headers = list[tuple[str, str | bytes | None]]
-_Told = Callable[[KafkaError | None, Message], None]
-_Sendable = tuple[DeadLetter, bytes | None, Sequence[tuple[str, str | bytes | None]]]
+def _whole(letter: DeadLetter, source: str) -> _Envelope:
+    record, invalid = letter
+    headers: _Headers = [
+        ("reason", invalid.reason.value.encode()),
+        ("detail", invalid.detail.encode(errors="replace")),
+        ("source_topic", source.encode()),
+        ("source_partition", str(record.partition).encode()),
+        ("source_offset", str(record.offset).encode()),
+        ("source_timestamp", str(record.timestamp_ms).encode()),
+    ]
+    return _Envelope(letter, record.key, record.value, headers)
 
 
-def _truncated(letter: DeadLetter) -> _Sendable:
-    value = letter.record.value or b""
-    return letter, value[:KEPT_BYTES], [("truncated_from", str(len(value)).encode())]
+def _shortened(whole: _Envelope, kept: int) -> _Envelope:
+    letter, key, value, headers = whole
+    lengths = (("truncated_from", value), ("key_truncated_from", key))
+    cut: _Headers = [(name, str(len(data)).encode()) for name, data in lengths if data is not None and len(data) > kept]
+    return _Envelope(letter, key and key[:kept], value and value[:kept], headers + cut)
 
 
-def _raise_for(refused: Sequence[tuple[DeadLetter, KafkaError]], besides: Sequence[DeadLetter]) -> None:
-    others = [(letter, error) for letter, error in refused if letter not in besides]
-    if others:
-        (record, _), error = others[0]
-        where = f"offset {record.offset} of partition {record.partition}"
-        raise DeadLetterError(f"{len(others)} dead letters were refused, that of {where} first: {error.str()}")
+def _too_large(refused: _Refused) -> list[DeadLetter]:
+    """Raises DeadLetterError where one was refused for another reason."""
+    for letter, error in refused:
+        if error.code() not in _TOO_LARGE:
+            raise _refusal(letter, error)
+    return [letter for letter, _ in refused]
+
+
+def _refusal(letter: DeadLetter, error: KafkaError) -> DeadLetterError:
+    record = letter.record
+    remedy = "; `manage.py topic` creates its topic" if error.code() in TOPIC_GONE else ""
+    return DeadLetterError(
+        f"the dead letter of partition {record.partition}, offset {record.offset}: {error.str()}{remedy}"
+    )
