@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from api.history.views import CandlesView, DailyView, TradesView
 from api.views.errors import NoSuchAddressView
 from api.views.health import healthz, readyz
 from api.views.overview import OverviewView
@@ -17,6 +18,9 @@ api_urls: list[URLPattern] = [
     path("tokens", TokenListView.as_view(), name="tokens"),
     path("tokens/stats", BatchStatsView.as_view(), name="batch-stats"),
     path("tokens/<path:reference>/stats", TokenStatsView.as_view(), name="token-stats"),
+    path("tokens/<path:reference>/candles", CandlesView.as_view(), name="token-candles"),
+    path("tokens/<path:reference>/trades", TradesView.as_view(), name="token-trades"),
+    path("tokens/<path:reference>/daily", DailyView.as_view(), name="token-daily"),
     path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("<path:anything>", NoSuchAddressView.as_view()),

@@ -31,13 +31,14 @@ from swapstats.adapters.kafka.topic_admin import TopicAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.clients import async_client
 from swapstats.adapters.redis.clock import RedisClock
+from swapstats.adapters.redis.incarnation import RedisIncarnation
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
 from swapstats.domain.window import Window
 from swapstats.ports.live_store import LiveReader
-from swapstats.ports.swap_archive import ArchiveReader
+from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
@@ -128,7 +129,7 @@ def archiver(config: Config) -> Archiver:
     )
 
 
-def archive_schema(config: Config) -> Schema:
+def archive_schema(config: Config) -> ArchiveSchema:
     store = config.stores.clickhouse
     deployment = Deployment(store.cluster, store.storage_policy, store.hot_days, store.delete_days)
     return Schema(lambda database: clickhouse(config, database), database_of(store.dsn), deployment)
@@ -179,11 +180,15 @@ def pipeline_settings(config: Config) -> PipelineSettings:
     )
 
 
-def state_stores(config: Config, source: SourceIdentity) -> StateStores:
-    """A worker's stores, all on one connection. Raises StoreUnavailable."""
+def state_stores(config: Config, log: SourceIdentity) -> StateStores:
+    """A worker's stores of the log that its broker names so, all on one connection. Raises StoreUnavailable."""
     redis, reach_ms = config.stores.redis, pipeline_settings(config).reach_ms
     session = RedisSession.open(redis)
+    incarnation = RedisIncarnation(session, redis.prefix, log)
+    source = incarnation.source
     return StateStores(
+        source,
+        incarnation.set_aside,
         RedisLedger(session, redis.prefix, source, max(config.app.dedupe_ttl_ms, reach_ms)),
         RedisCheckpointStore(session, redis.prefix, source, reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
         RedisLiveWriter(session, redis.prefix, source),

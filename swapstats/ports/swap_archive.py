@@ -11,7 +11,7 @@ integers (CONTRACT units: 10^-6 USD, 10^-18 tokens), times epoch milliseconds.
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from swapstats.domain.swap import Swap
 from swapstats.ports.swap_source import SourceIdentity
@@ -51,6 +51,37 @@ class ArchiveWriter(Protocol):
         when there is more to do than one call does."""
 
     def close(self) -> None: ...
+
+
+class SchemaChange(Protocol):
+    """A step in the history of the archive's tables."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class ArchiveSchema(Protocol):
+    """The archive's tables. Every call may raise ArchiveError."""
+
+    @property
+    def newest(self) -> int:
+        """The version that this program wants."""
+
+    def pending(self) -> Sequence[SchemaChange]:
+        """What is missing, in order."""
+
+    def migrate(self) -> Sequence[SchemaChange]:
+        """Makes the tables as wanted, and gives rows the configured time to live; what was missing. Safe to repeat."""
+
+    def is_tiered(self) -> bool:
+        """Whether rows move to a cold volume as they age."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class Interval(Enum):
@@ -120,5 +151,8 @@ class ArchiveReader(Protocol):
 
     def trades(self, token: Token, before: TradeKey | None, limit: int) -> list[Trade]:
         """At most `limit` occurrences, newest first, from just before that place on."""
+
+    def knows(self, token: Token) -> bool:
+        """Whether it ever had a swap of this token."""
 
     def close(self) -> None: ...

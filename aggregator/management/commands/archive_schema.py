@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from settings.config import load_config
 from swapstats import bootstrap
-from swapstats.adapters.clickhouse.schema import Schema, migrations
 from swapstats.domain.errors import ArchiveError
+from swapstats.ports.swap_archive import ArchiveSchema
 
 
 class Command(BaseCommand):
@@ -27,16 +27,16 @@ class Command(BaseCommand):
         except ArchiveError as error:
             raise CommandError(str(error)) from error
 
-    def _check(self, schema: Schema) -> None:
+    def _check(self, schema: ArchiveSchema) -> None:
         missing = schema.pending()
         for migration in missing:
             self.stdout.write(f"missing {migration.version:04} {migration.name}")
         if missing:
             raise CommandError("the archive's tables are not up to date")
-        self.stdout.write(f"up to date at version {migrations()[-1].version}")
+        self.stdout.write(f"up to date at version {schema.newest}")
 
-    def _migrate(self, schema: Schema) -> None:
+    def _migrate(self, schema: ArchiveSchema) -> None:
         for migration in schema.migrate():
             self.stdout.write(f"applied {migration.version:04} {migration.name}")
         where = "hot and cold volumes" if schema.is_tiered() else "one volume"
-        self.stdout.write(f"up to date at version {migrations()[-1].version}, on {where}")
+        self.stdout.write(f"up to date at version {schema.newest}, on {where}")

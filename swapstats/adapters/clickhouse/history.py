@@ -45,6 +45,13 @@ HAVING sum(swaps) > 0
 ORDER BY span
 """
 
+_KNOWN = """
+SELECT 1 FROM swap_days WHERE chain_id = %(chain_id)s AND token_address = %(address)s
+UNION ALL
+SELECT 1 FROM raw_swaps WHERE chain_id = %(chain_id)s AND token_address = %(address)s
+LIMIT 1
+"""
+
 _BLOCK = """if(block_hash != '', concat('#', block_hash),
     if(isNull(block_number), '', concat('@', toString(assumeNotNull(block_number)))))"""
 
@@ -128,6 +135,10 @@ class ClickHouseHistory:
         sql = _TRADES.replace("{earlier}", _EARLIER if before else "1")
         with self._pool.connection() as connection:
             return [_Copy(*row) for row in connection.query(sql, values, SETTINGS)]
+
+    def knows(self, token: Token) -> bool:
+        with self._pool.connection() as connection:
+            return bool(connection.query(_KNOWN, token._asdict(), SETTINGS))
 
     def close(self) -> None:
         self._pool.close()

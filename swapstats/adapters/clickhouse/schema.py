@@ -95,6 +95,10 @@ class Schema:
         self.apply_retention()
         return missing
 
+    @property
+    def newest(self) -> int:
+        return migrations()[-1].version
+
     def pending(self) -> list[Migration]:
         """Those not applied yet. Raises ArchiveError where one that was applied reads otherwise now."""
         applied = self._applied()
