@@ -6,14 +6,15 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from settings.config.section import Section
-from settings.config.values import HttpUrl, ListenAddress, setting
+from settings.config.values import HttpUrl, ListenAddress, LoopbackAddress, setting
 
 
 class Metrics(Section):
     prometheus: ListenAddress | None = setting(":9091")
     """Where a worker shows its metrics; null turns it off."""
-    pprof: ListenAddress | None = setting(":6060")
-    """Where a process shows its stacks and memory; null turns it off."""
+    pprof: LoopbackAddress | None = setting(":6060")
+    """Where a process can be profiled; a host left out means this machine alone, null turns it off. Where
+    the port is taken, the next free one of sixteen is used, so that several processes share a machine."""
 
 
 class Telegram(Section):

@@ -47,6 +47,12 @@ def parse_address(value: object) -> Address:
     return Address(match["host"].strip("[]") or "0.0.0.0", int(match["port"]))  # noqa: S104 — as ":8080" says
 
 
+def parse_loopback_address(value: object) -> Address:
+    """As `parse_address`, but a host left out means this machine alone."""
+    address = parse_address(value)
+    return address._replace(host="127.0.0.1") if str(value).lstrip().startswith(":") else address
+
+
 def _server(value: str) -> str:
     address = parse_address(value)
     if value.startswith(":") or address.port == 0:
@@ -75,6 +81,7 @@ Interval = Annotated[int, BeforeValidator(parse_duration), Field(gt=0), _documen
 Count = Annotated[int, Field(gt=0)]
 Size = Annotated[ByteSize, Field(gt=0), _documented_as("size")]
 ListenAddress = Annotated[Address, BeforeValidator(parse_address), _documented_as("address")]
+LoopbackAddress = Annotated[Address, BeforeValidator(parse_loopback_address), _documented_as("address")]
 Server = Annotated[str, AfterValidator(_server), _documented_as("address")]
 RedisUrl = Annotated[str, _url_with("redis", "rediss", "unix")]
 ClickHouseUrl = Annotated[str, _url_with("clickhouse", "clickhouses")]

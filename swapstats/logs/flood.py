@@ -21,7 +21,7 @@ class _Spell:
 
 class FloodFilter(logging.Filter):
     """Lets the first `burst` lines of a kind pass in each spell of `seconds`; a kind is one logger's one message,
-    before its arguments are filled in. The first line of the next spell carries `suppressed`, the number left out before."""
+    before its arguments are filled in. The first line of the next spell carries `suppressed`: how many it left."""
 
     def __init__(
         self,
