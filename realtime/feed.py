@@ -16,7 +16,7 @@ from typing import NamedTuple
 from realtime import metrics
 from realtime.view import LiveView
 from swapstats.domain.errors import StoreUnavailable, ViewNotReady
-from swapstats.ports.live_store import LiveMeta, LivePartition, LiveReader, Step
+from swapstats.ports.live_store import ANNOUNCED, LiveMeta, LivePartition, LiveReader, Step
 from swapstats.ports.update_feed import Tick, UpdateReceiver
 
 log = logging.getLogger(__name__)
@@ -239,6 +239,9 @@ def run_in_thread(feed: ViewFeed) -> threading.Thread:
 
 
 def _misses(held: LiveMeta | None, stands: LiveMeta, stood: LiveMeta | None) -> bool:
+    """What was only announced is less than whatever is held: exact numbers, though they get old."""
+    if held is not None and stands.live_epoch == ANNOUNCED:
+        return False
     if held is None or (held.live_epoch, held.windows) != (stands.live_epoch, stands.windows):
         return True
     return stood is not None and stood.live_epoch == held.live_epoch and stood.seq > held.seq

@@ -283,6 +283,8 @@ class LiveView:
             raise ViewNotReady(f"{token_id} waits for a partition that lags: {error}") from error
         unchanged = last is not None and same_entries(last.shares, shares)
         view = later(last.view, shares) if last and unchanged else merge_shares(token_id, shares)
+        # Any partition may hold swaps of any token, also one that has told nothing of it yet.
+        view = view._replace(complete_since_ms=max(s.meta.complete_since_ms for s in self._partitions.values()))
         self._merged[token_id] = _Merged(self._version, shares, view)
         return view
 

@@ -28,6 +28,7 @@ from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.adapters.kafka.topic_admin import TopicAdmin
+from swapstats.adapters.redis.checkpoint_admin import RedisCheckpointAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.clients import async_client
 from swapstats.adapters.redis.clock import RedisClock
@@ -37,10 +38,11 @@ from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
 from swapstats.domain.window import Window
+from swapstats.ports.checkpoint_admin import CheckpointAdmin
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
-from swapstats.ports.swap_source import SourceIdentity
+from swapstats.ports.swap_source import SourceIdentity, SwapSource
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
 
 log = logging.getLogger(__name__)
@@ -195,6 +197,17 @@ def state_stores(config: Config, log: SourceIdentity) -> StateStores:
         RedisClock(session),
         session.close,
     )
+
+
+def checkpoint_admin(config: Config) -> CheckpointAdmin:
+    """Checkpoints for operators. Raises StoreUnavailable."""
+    store = config.stores.redis
+    return RedisCheckpointAdmin(RedisSession.open(store), store.prefix)
+
+
+def swap_log(config: Config) -> SwapSource:
+    """The log, to ask about it; nobody's assignment changes as long as it is not subscribed to."""
+    return KafkaSwapSource(config.ingest)
 
 
 def serve_metrics(config: Config) -> None:

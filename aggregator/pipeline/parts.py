@@ -41,8 +41,14 @@ class PipelineSettings:
 
 class StateStores(NamedTuple):
     """Everything that one connection to the state store gives. It is all void once any of it raises StoreUnavailable;
-    `close` never raises."""
+    `close` never raises.
 
+    `source` names the log under which all of it is kept. `set_aside` begins another incarnation of that log, with no
+    state, and fences off whoever still writes under this one: for a log that is not the one its state came from.
+    """
+
+    source: SourceIdentity
+    set_aside: Callable[[], None]
     ledger: Ledger
     checkpoints: CheckpointStore
     live: LiveWriter
@@ -51,4 +57,4 @@ class StateStores(NamedTuple):
 
 
 OpenStores = Callable[[SourceIdentity], StateStores]
-"""Connects anew. Raises StoreUnavailable."""
+"""Connects anew, for the log as its broker names it. Raises StoreUnavailable."""

@@ -43,13 +43,13 @@ class Restorer:
         engine = WindowEngine(self._settings.windows, self._settings.margin_ms, stores.clock.now_ms())
         low, high = self._source.bounds(number)
         if lease.meta:
-            beginning = self._continue(lease, lease.meta, low, high)
+            beginning = self._continue(lease, lease.meta, low, high, stores)
             for key, data in stores.checkpoints.segments(number):
                 engine.load(key.width_ms, key.bucket, decode_segment(data))
         else:
             beginning = self._begin(number, low, high, stores.clock.now_ms())
         live = self._live_meta(stores, lease)
-        partition = _assemble(lease, engine, beginning, live)
+        partition = _assemble(lease, engine, beginning, live or self._fresh_live_meta(stores, high))
         self._source.seek(number, beginning.next_offset)
         log.info(
             "partition %d taken: epoch %d, reading from %d of %d, %d tokens restored",
@@ -57,12 +57,13 @@ class Restorer:
         )
         return partition
 
-    def _continue(self, lease: Lease, meta: CheckpointMeta, low: int, high: int) -> _Beginning:
+    def _continue(self, lease: Lease, meta: CheckpointMeta, low: int, high: int, stores: StateStores) -> _Beginning:
         """After a checkpoint: behind it, or behind what the log has let go since."""
         if meta.next_offset > high:
+            stores.set_aside()
             raise SourceChanged(
-                f"partition {lease.partition} ends at {high}, but its snapshot was made at {meta.next_offset}:"
-                " this is not the log it came from"
+                f"partition {lease.partition} ends at {high}, but its snapshot was made at {meta.next_offset}: this is"
+                f" not the log it came from, so all state of {stores.source.key} is set aside"
             )
         if meta.next_offset >= low:
             return _Beginning(meta.next_offset, 0, meta.complete_since_ms, has_gap=False)
@@ -84,9 +85,16 @@ class Restorer:
                 offset = max(low, self._source.offset_at(number, from_ms))
                 return _Beginning(offset, high, 0, has_gap=low > 0 and offset == low)
 
-    def _live_meta(self, stores: StateStores, lease: Lease) -> LiveMeta:
+    def _live_meta(self, stores: StateStores, lease: Lease) -> LiveMeta | None:
+        """Where the live view stands that this partition continues."""
         live = stores.live.open(lease.partition, lease.epoch)
-        return live if live and live.windows == self._description else fresh_live_meta(self._description)
+        return live if live and live.windows == self._description else None
+
+    def _fresh_live_meta(self, stores: StateStores, high: int) -> LiveMeta:
+        """A new live epoch. What was published before the last one was lost is not known, but the log held it, so
+        nothing is published before all is read that the log holds now. Meanwhile readers are told what is missing."""
+        stores.live.announce(self._source.partition_count(), self._description, stores.clock.now_ms())
+        return fresh_live_meta(self._description)._replace(offset=high)
 
 
 def _assemble(lease: Lease, engine: WindowEngine, beginning: _Beginning, live: LiveMeta) -> Partition:

@@ -211,7 +211,7 @@ class Worker:
             return
         stores.live.publish([step for _, step in steps], {p.number: p.lease.epoch for p, _ in steps})
         note_published(steps)
-        self._sender.send(Tick(self._identity.key, self._name, [step for _, step in steps]))
+        self._sender.send(Tick(stores.source.key, self._name, [step for _, step in steps]))
 
     def _snapshot(self, stores: StateStores, partitions: Iterable[Partition]) -> None:
         started = time.perf_counter()

@@ -14,6 +14,7 @@ from swapstats.domain.window import Window
 class LiveMeta(NamedTuple):
     """Where a partition's live view stands: evaluated at `as_of_ms` from all records below `offset`.
 
+    `complete_since_ms` is the event time from which on its windows miss nothing (0: always).
     `windows` names the windows in the order of the parts' windows, as "5m/300000/5000,…".
     """
 
@@ -35,6 +36,10 @@ def read_windows(description: str) -> tuple[Window, ...]:
     """What `describe_windows` described. Raises ValueError for anything else."""
     fields = (text.split("/") for text in description.split(","))
     return tuple(Window(name, int(length), int(bucket)) for name, length, bucket in fields)
+
+
+ANNOUNCED = ""
+"""The live epoch of a partition of which nobody has published anything yet."""
 
 
 class Step(NamedTuple):
@@ -66,6 +71,10 @@ class LiveWriter(Protocol):
     def open(self, partition: int, epoch: int) -> LiveMeta | None:
         """Where the view of this partition stands, None where there is none to continue: a fresh one, or one whose
         store has lost writes since, gets a new live epoch with its first step."""
+
+    def announce(self, partitions: int, windows: str, now_ms: int) -> None:
+        """Let readers know that the log has so many partitions: those of which the store holds nothing yet appear
+        with the live epoch ANNOUNCED, without parts, and complete since now at the earliest."""
 
     def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
         """Write the steps in one atomic step. Raises Fenced (nothing is written then) or StoreUnavailable."""

@@ -1,14 +1,17 @@
 """A whole deployment of real processes, to be broken: workers, web processes, a feed, and somebody who watches."""
 
+import json
 import os
 import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
+from urllib.request import urlopen
 
 import yaml
 
@@ -16,10 +19,20 @@ from settings.config import RedisStore
 from settings.config.load import variable
 from swapstats.adapters.system.child_process import ChildProcess
 from swapstats.adapters.system.listener import free_port
+from tests.chaos.client import Client
 from tests.chaos.feed import Feed, Keying
 from tests.chaos.report import Row
-from tests.chaos.topic import Topic
-from tests.chaos.verdict import WINDOWS, State, Verdict, judge, wait_for, wait_until_settled
+from tests.chaos.topic import LogRecord, Topic
+from tests.chaos.verdict import (
+    WINDOWS,
+    State,
+    Verdict,
+    compare_told,
+    judge,
+    model_of,
+    wait_for,
+    wait_until_settled,
+)
 from tests.chaos.watch import Watch
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -41,6 +54,7 @@ class Arena:
         rate: float = 250,
         keying: Keying = "token",
         settings: Mapping[str, Any] | None = None,
+        tweaks: Sequence[str] = (),
     ) -> None:
         self.directory = directory
         self.topic = topic
@@ -55,6 +69,7 @@ class Arena:
         self.state = State(self.store)
         self.order_is_known = keying != "nothing"
         self._settings = dict(settings or {})
+        self._tweaks = tweaks
         self._stack = ExitStack()
         self._started = 0
 
@@ -91,7 +106,7 @@ class Arena:
             "metrics": {"prometheus": None, "pprof": None},
             "embedded": {"data_dir": str(self.directory / "var")},
         }
-        (self.directory / "config.yaml").write_text(yaml.safe_dump(_merged(config, self._settings)))
+        (self.directory / "config.yaml").write_text(yaml.safe_dump(_merged(config, self._settings), sort_keys=False))
 
     # What runs
 
@@ -117,7 +132,7 @@ class Arena:
         environment.setdefault("PYTHONUNBUFFERED", "1")
         return ChildProcess(
             f"{kind} {self._started}",
-            [sys.executable, str(PROJECT / "manage.py"), command],
+            [sys.executable, *self._program(), command],
             env=environment,
             cwd=PROJECT,
             on_line=lambda line: log.closed or log.write(f"{line}\n"),
@@ -127,9 +142,19 @@ class Arena:
         """All that the processes of this kind have said."""
         return "".join(path.read_text() for path in sorted(self.directory.glob(f"{kind}-*.log")))
 
-    def wait_for_words(
-        self, words: str, times: int = 1, kind: str = "worker", seconds: float = PATIENCE_SECONDS
-    ) -> None:
+    def _program(self) -> list[str]:
+        """manage.py, with something in the product replaced first where a scenario asks for it."""
+        if not self._tweaks:
+            return [str(PROJECT / "manage.py")]
+        path = self.directory / "tweaked_manage.py"
+        lines = ["import sys", f"sys.path.insert(0, {str(PROJECT)!r})", "import manage", "import os"]
+        lines += ["os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'settings.dev')", "import django", "django.setup()"]
+        path.write_text("
+".join([*lines, *self._tweaks, "manage.main()"]) + "
+")
+        return [str(path)]
+
+    def wait_for_words(self, words: str, times: int = 1, kind: str = "worker") -> None:
         """Until `words` stand in the logs so many times."""
 
         def lacking() -> str | None:
@@ -168,6 +193,31 @@ class Arena:
             return f"the workers with pids {missing} hold no partition" if missing else None
 
         wait_for(lacking, PATIENCE_SECONDS)
+
+    def wait_for_another_log(self, before: str) -> None:
+        """Until the live view is that of another log than `before`; the watch begins anew with it."""
+        wait_for(lambda: f"{before} is still live" if self.state.source() == before else None, PATIENCE_SECONDS)
+        self.watch.forget()
+
+    def wait_for_records(self, count: int) -> None:
+        """Until the log has so many more."""
+        then = sum(self.topic.ends().values())
+        wait_for(lambda: None if sum(self.topic.ends().values()) >= then + count else "records", PATIENCE_SECONDS)
+
+    def token_ids(self) -> list[str]:
+        """Tokens that the live view knows, at most as many as one client may follow."""
+        return sorted({token for partition in self.state.live().values() for token in partition.parts})[:100]
+
+    def http_stats(self, port: int) -> dict[str, Any]:
+        """Every token's stats, asked of a web process."""
+        ids = ",".join(self.token_ids())
+        with urlopen(f"http://127.0.0.1:{port}/api/tokens/stats?ids={ids}", timeout=10) as answer:
+            return {item["token"]["id"]: item for item in json.load(answer)["items"]}
+
+    def age_s(self, port: int) -> float:
+        """How old the oldest of a web process's numbers are."""
+        oldest = min(_ms(item["as_of"]) for item in self.http_stats(port).values())
+        return time.time() - oldest / 1000
 
     def memory_mb(self) -> int:
         """Resident memory of the latest worker."""
@@ -211,12 +261,32 @@ class Arena:
         worker.stop(STOP_SECONDS)
         assert worker.exit_code == 0, worker.died()
 
-    def settle(self) -> Verdict:
-        """End the feed, wait until all is published and saved, and judge."""
+    def settle(self, client: Client | None = None, kept: Sequence[LogRecord] = ()) -> Verdict:
+        """End the feed, wait until all is published and saved, and judge. `kept` are records that were counted
+        although the log does not hold them any more."""
         self.feed.stop()
         wait_until_settled(self.state, self.topic.ends())
-        log = self.topic.read()
-        return judge(self.state, log, self.topic.partitions, order_is_known=self.order_is_known)
+        known = {(record.partition, record.offset) for record in kept}
+        log = [*kept, *(r for r in self.topic.read() if (r.partition, r.offset) not in known)]
+        model = model_of(log)
+        verdict = judge(self.state, model, log, self.topic.partitions, order_is_known=self.order_is_known)
+        for port in self.web_ports:
+            self._wait_for_web(port)
+            compare_told(model, self.http_stats(port), verdict)
+        if client:
+            compare_told(model, {topic.removeprefix("token:"): told for topic, told in client.told.items()}, verdict)
+            verdict.wrong_totals += client.broken
+        return verdict
+
+    def _wait_for_web(self, port: int) -> None:
+        """Until the web process has the steps that are in the store."""
+        settled_ms = max(partition.meta.as_of_ms for partition in self.state.live().values())
+
+        def lacking() -> str | None:
+            old = [item for item in self.http_stats(port).values() if _ms(item["as_of"]) < settled_ms]
+            return f"the web process tells {len(old)} tokens as of earlier" if old else None
+
+        wait_for(lacking, PATIENCE_SECONDS)
 
     def row(self, scenario: str, verdict: Verdict) -> Row:
         """A line of the report."""
@@ -230,6 +300,10 @@ class Arena:
             verdict.doubled,
             self.watch.longest_gap_s,
         )
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def _counted(faults: list[str]) -> str:

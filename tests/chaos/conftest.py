@@ -1,6 +1,6 @@
 """A fresh deployment for each scenario, on real parts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import pytest
 
 from swapstats.adapters.embedded.redis_server import RedisServer
 from tests.chaos.arena import Arena
+from tests.chaos.client import Client
 from tests.chaos.report import Report
-from tests.chaos.topic import Topic
+from tests.chaos.topic import LogRecord, Topic
 
 SEED = 20_261_122
 
@@ -44,11 +45,18 @@ def make_arena(
 
 
 @pytest.fixture
-def conclude(report: Report) -> Callable[[Arena, str], None]:
-    """Ends a scenario: everything settles, is compared with the model, and goes into the report."""
+def conclude(report: Report) -> Callable[..., None]:
+    """Ends a scenario: everything settles, is compared with the model, and goes into the report.
 
-    def end(arena: Arena, scenario: str) -> None:
-        verdict = arena.settle()
+    `client` was told what it was told; `kept` were counted before they left the log, `lost` of them never could be.
+    """
+
+    def end(
+        arena: Arena, scenario: str, *, client: Client | None = None, kept: Sequence[LogRecord] = (), lost: int = 0
+    ) -> None:
+        verdict = arena.settle(client, kept)
+        if lost:
+            arena.note(f"{lost} records gone before they were read")
         report.add(arena.row(scenario, verdict))
         assert verdict.is_exact, "\n".join(verdict.wrong_outcomes + verdict.wrong_totals[:10])
         assert not arena.watch.backwards, arena.watch.backwards[:3]

@@ -137,6 +137,8 @@ class Feed:
             }
         )
         self._stopping = threading.Event()
+        self._paused = threading.Event()
+        self._turn = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def history(self, records: int, span_ms: int = DAY_MS + 3_600_000) -> None:
@@ -151,6 +153,15 @@ class Feed:
     def start(self) -> Self:
         self._thread.start()
         return self
+
+    def pause(self) -> None:
+        """Returns once everything so far is acknowledged."""
+        self._paused.set()
+        with self._turn:
+            self.flush()
+
+    def resume(self) -> None:
+        self._paused.clear()
 
     def stop(self) -> None:
         """Returns once everything is acknowledged."""
@@ -168,15 +179,23 @@ class Feed:
         self._send(event, value, _now_ms())
 
     def _run(self) -> None:
-        sent, began = 0, time.monotonic()
+        owed, before = 0.0, time.monotonic()
         while not self._stopping.wait(0.01):
-            due = int((time.monotonic() - began) * self.rate)
-            while sent < due:
-                now_ms = _now_ms()
-                for event, value in self.swaps.records(now_ms):
-                    self._send(event, value, now_ms)
-                    sent += 1
+            now = time.monotonic()
+            owed += 0.0 if self._paused.is_set() else (now - before) * self.rate
+            before = now
+            with self._turn:
+                while owed >= 1 and not self._paused.is_set():
+                    owed -= self._send_one()
             self._producer.poll(0)
+
+    def _send_one(self) -> int:
+        """How many records that were."""
+        now_ms, count = _now_ms(), 0
+        for event, value in self.swaps.records(now_ms):
+            self._send(event, value, now_ms)
+            count += 1
+        return count
 
     def _send(self, event: Event | None, value: bytes, at_ms: int) -> None:
         self._producer.produce(self.topic, value, self._key(event), timestamp=at_ms, on_delivery=self._note)

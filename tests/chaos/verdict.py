@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -141,15 +142,23 @@ def model_of(log: list[LogRecord]) -> Oracle:
     return oracle
 
 
-def judge(state: State, log: list[LogRecord], partitions: int, *, order_is_known: bool = True) -> Verdict:
+def judge(
+    state: State, model: Oracle, log: list[LogRecord], partitions: int, *, order_is_known: bool = True
+) -> Verdict:
     """Compare every token's every window, and the outcomes. Where copies of a swap lie in several partitions, which
     of them came first is not in the log, so only what does not depend on it is compared."""
-    oracle, verdict = model_of(log), Verdict(len(log))
-    live = _in_one_bucket(state)
-    _compare_windows(oracle, live, verdict)
+    verdict = Verdict(len(log))
+    _compare_windows(model, _in_one_bucket(state), verdict)
     saved = state.checkpoints(state.source(), partitions)
-    _compare_outcomes(oracle.outcomes, log, saved, verdict, order_is_known)
+    _compare_outcomes(model.outcomes, log, saved, verdict, order_is_known)
     return verdict
+
+
+def compare_told(model: Oracle, told: Mapping[str, dict[str, Any]], verdict: Verdict) -> None:
+    """What readers were told of tokens, each as of when it was told."""
+    for token_id, body in told.items():
+        as_of_ms = round(datetime.fromisoformat(body["as_of"]).timestamp() * 1000)
+        _compare_stats(token_id, model.stats(token_id, as_of_ms), body, verdict)
 
 
 def _in_one_bucket(state: State) -> dict[int, LivePartition]:
@@ -173,11 +182,13 @@ def _compare_windows(oracle: Oracle, live: dict[int, LivePartition], verdict: Ve
 
 
 def _compare_stats(token_id: str, expected: dict[str, Any], actual: dict[str, Any], verdict: Verdict) -> None:
-    if expected["price_usd"] != actual["price_usd"]:
-        verdict.wrong_totals.append(f"{token_id} price: {expected['price_usd']} is told as {actual['price_usd']}")
+    if expected["price_usd"] != actual.get("price_usd"):
+        verdict.wrong_totals.append(f"{token_id} price: {expected['price_usd']} is told as {actual.get('price_usd')}")
     for name, sums in expected["windows"].items():
         told = actual["windows"][name]
-        wrong = {key: (value, told[key]) for key, value in sums.items() if key != "from_ms" and told[key] != value}
+        wrong = {
+            key: (value, told.get(key)) for key, value in sums.items() if key != "from_ms" and told.get(key) != value
+        }
         if wrong:
             verdict.wrong_totals.append(f"{token_id} {name}: expected and told {wrong}")
         if name == "24h":

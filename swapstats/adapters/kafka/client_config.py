@@ -57,7 +57,9 @@ _CONSUMER = {
     "queued.max.messages.kbytes": 32_768,
 }
 
-_CLASSIC_GROUP = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 2_000}
+# A member that died is noticed after the session's time-out; 6 s is the least that brokers allow by default. All others
+# learn of a rebalance with their next heartbeat, so a handover takes as long as one or two of them.
+_CLASSIC_GROUP = {"session.timeout.ms": 6_000, "heartbeat.interval.ms": 500}
 
 _CONSUMER_FIXED = {
     # Offsets are ours, from the checkpoint: a silent jump would lose or repeat swaps.

@@ -6,7 +6,7 @@ from swapstats.domain.errors import Fenced, StoreError
 from swapstats.ports.swap_source import SourceIdentity
 
 
-def checkpoint_key(prefix: str, source: SourceIdentity, partition: int) -> str:
+def checkpoint_key(prefix: str, source: SourceIdentity, partition: int | str) -> str:
     """The hash with a partition's `epoch`, `owner`, `revision` and the rest of its checkpoint's meta."""
     return f"{prefix}snap:{source.key}:{partition}"
 

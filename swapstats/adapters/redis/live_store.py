@@ -19,11 +19,15 @@ from redis.exceptions import RedisError
 from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
 from swapstats.adapters.redis.session import Argument, RedisSession
 from swapstats.domain.errors import StoreError, StoreUnavailable
-from swapstats.ports.live_store import LiveMeta, LivePartition, Step
+from swapstats.ports.live_store import ANNOUNCED, LiveMeta, LivePartition, Step
 from swapstats.ports.swap_source import SourceIdentity
 
 OLD_LOG_MS = 3_600_000
 """How long the live keys of a log are kept after another one went live."""
+
+_ANNOUNCE = """
+for partition = 0, ARGV[1] - 1 do redis.call('HSETNX', KEYS[1], partition, ARGV[2]) end
+"""
 
 _SCRIPT = (Path(__file__).parent / "publish.lua").read_text()
 _SEQ_BYTES = 8
@@ -51,17 +55,24 @@ class RedisLiveWriter:
     def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity) -> None:
         self._session = session
         self._publish = session.script(_SCRIPT, "publish")
+        self._announce = session.script(_ANNOUNCE, "announce")
         self._prefix = prefix
         self._source = source
         self._replication_id = _replication_id(session)
 
     def open(self, partition: int, epoch: int) -> LiveMeta | None:
         """`epoch` is checked by the first `publish`."""
-        stored = _read_meta(self._session.command("HGET", _index(self._prefix, self._source.key), partition))
-        return stored.as_meta() if stored and stored.replication_id == self._replication_id else None
+        stored = _read_meta(self._session.command("HGET", live_index_key(self._prefix, self._source.key), partition))
+        is_ours = stored and stored.replication_id == self._replication_id and stored.live_epoch != ANNOUNCED
+        return stored.as_meta() if stored and is_ours else None
+
+    def announce(self, partitions: int, windows: str, now_ms: int) -> None:
+        meta = LiveMeta(ANNOUNCED, 0, now_ms, 0, now_ms, windows)
+        stored = msgspec.json.encode((self._replication_id, *meta))
+        self._announce([live_index_key(self._prefix, self._source.key)], [partitions, stored])
 
     def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
-        keys = [live_source_key(self._prefix), _index(self._prefix, self._source.key)]
+        keys = [live_source_key(self._prefix), live_index_key(self._prefix, self._source.key)]
         args: list[Argument] = [self._source.key, f"{self._prefix}live:", OLD_LOG_MS]
         for step in steps:
             keys += (
@@ -101,13 +112,13 @@ class RedisLiveReader:
         return (await _answer(self._client.get(live_source_key(self._prefix))) or b"").decode()
 
     async def partitions(self, source: str) -> Mapping[int, LiveMeta]:
-        stored = await _answer(self._client.hgetall(_index(self._prefix, source)))
+        stored = await _answer(self._client.hgetall(live_index_key(self._prefix, source)))
         metas = ((int(partition), _read_meta(data)) for partition, data in stored.items())
         return {partition: meta.as_meta() for partition, meta in metas if meta}
 
     async def load(self, source: str, partition: int) -> LivePartition | None:
         both = self._client.pipeline(transaction=True)
-        both.hget(_index(self._prefix, source), str(partition))
+        both.hget(live_index_key(self._prefix, source), str(partition))
         both.hgetall(_parts(self._prefix, source, partition))
         stored, values = await _answer(both.execute())
         meta = _read_meta(stored)
@@ -122,7 +133,8 @@ def live_source_key(prefix: str) -> str:
     return f"{prefix}live"
 
 
-def _index(prefix: str, source: str) -> str:
+def live_index_key(prefix: str, source: str) -> str:
+    """The hash that says of each partition where its live view stands."""
     return f"{prefix}live:{source}"
 
 
