@@ -149,9 +149,7 @@ class Arena:
         path = self.directory / "tweaked_manage.py"
         lines = ["import sys", f"sys.path.insert(0, {str(PROJECT)!r})", "import manage", "import os"]
         lines += ["os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'settings.dev')", "import django", "django.setup()"]
-        path.write_text("
-".join([*lines, *self._tweaks, "manage.main()"]) + "
-")
+        path.write_text("\n".join([*lines, *self._tweaks, "manage.main()"]) + "\n")
         return [str(path)]
 
     def wait_for_words(self, words: str, times: int = 1, kind: str = "worker") -> None:
