@@ -4,10 +4,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from channels.layers import get_channel_layer
+from django.conf import settings
 from prometheus_client import start_http_server
+from redis import Redis
 
 from aggregator.archive.archiver import Archiver, ArchiveSettings
 from aggregator.pipeline.decode import Decoder
@@ -24,25 +27,33 @@ from swapstats.adapters.clickhouse.history import ClickHouseHistory
 from swapstats.adapters.clickhouse.pool import Pool
 from swapstats.adapters.clickhouse.schema import Deployment, Schema
 from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHouseArchive
+from swapstats.adapters.jwt.keys import KeySet, KeySource, PublicKeyFile, SharedSecret
+from swapstats.adapters.jwt.verifier import JwtVerifier
+from swapstats.adapters.kafka.dead_letter_reader import KafkaDeadLetterReader
 from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.adapters.kafka.topic_admin import TopicAdmin
 from swapstats.adapters.redis.checkpoint_admin import RedisCheckpointAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
-from swapstats.adapters.redis.clients import async_client
+from swapstats.adapters.redis.clients import async_client, sync_client
 from swapstats.adapters.redis.clock import RedisClock
 from swapstats.adapters.redis.incarnation import RedisIncarnation
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
+from swapstats.adapters.redis.rate_limiter import RedisRateLimiter
 from swapstats.adapters.redis.session import RedisSession
+from swapstats.adapters.redis.ticket_store import RedisTicketStore
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_admin import CheckpointAdmin
+from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity, SwapSource
+from swapstats.ports.ticket_store import TicketStore
+from swapstats.ports.token_verifier import TokenVerifier
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
 
 log = logging.getLogger(__name__)
@@ -107,6 +118,36 @@ def websocket_service() -> Service:
     return Service(feed.view, token_ranking(), list(config.app.windows), config.api.ws, feed.now_ms)
 
 
+@_once_per_process
+def token_verifier() -> TokenVerifier:
+    jwt = load_config().security.jwt
+    keys: KeySource
+    if jwt.alg == "HS256":
+        keys = SharedSecret(settings.SIMPLE_JWT["SIGNING_KEY"])
+    elif jwt.jwks_url:
+        keys = KeySet(jwt.jwks_url)
+    else:
+        keys = PublicKeyFile(Path(jwt.public_key_file or ""))
+    return JwtVerifier(jwt.alg, keys, jwt.audience, jwt.issuer)
+
+
+@_once_per_process
+def rate_limiter() -> RateLimiter:
+    store = load_config().stores.redis
+    return RedisRateLimiter(_impatient_client(), store.prefix, LocalRateLimiter())
+
+
+@_once_per_process
+def ticket_store() -> TicketStore:
+    return RedisTicketStore(_impatient_client(), load_config().stores.redis.prefix)
+
+
+@_once_per_process
+def _impatient_client() -> "Redis":
+    """For what a request waits for."""
+    return sync_client(load_config().stores.redis, socket_timeout=0.25, socket_connect_timeout=0.25)
+
+
 def worker(config: Config, name: str) -> Worker:
     """A worker that is ready to run."""
     return Worker(
@@ -153,6 +194,10 @@ def clickhouse(config: Config, database: str | None = None) -> Connection:
 def swap_sink(config: Config, on_sent: OnSent) -> SwapSink:
     """Where feeds write to."""
     return KafkaSwapSink(config.ingest, on_sent)
+
+
+def dead_letter_reader(config: Config) -> DeadLetterReader:
+    return KafkaDeadLetterReader(config.ingest)
 
 
 def topic_admin(config: Config) -> TopicAdmin:

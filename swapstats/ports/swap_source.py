@@ -38,6 +38,12 @@ class SourceIdentity(NamedTuple):
         """As part of a key in a store."""
         return ":".join((self.cluster_id, self.topic, self.incarnation)).rstrip(":")
 
+    @classmethod
+    def of_key(cls, key: str) -> "SourceIdentity":
+        """The identity whose `key` this is."""
+        cluster_id, topic, incarnation = [*key.split(":", 2), "", ""][:3]
+        return cls(cluster_id, topic, incarnation)
+
 
 class Listener(Protocol):
     """Hears which partitions come and go."""

@@ -23,6 +23,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local epoch = math.max(now, tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') + 1)
 redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'owner', ARGV[1])
+redis.call('SADD', KEYS[2], ARGV[2])
+redis.call('SADD', KEYS[3], ARGV[3])
 return redis.call('HMGET', KEYS[1], 'epoch', 'dead_letters_before', 'revision', 'next_offset', 'outcomes',
                   'complete_since_ms', 'saved_at_ms')
 """
@@ -62,16 +64,12 @@ class RedisCheckpointStore:
         self._ttl_ms = ttl_ms
 
     def take(self, partition: int, owner: str) -> Lease:
-        epoch, dead_letters_before, *stored = self._take([self._meta_key(partition)], [owner])
-        return Lease(partition, int(epoch), owner, _read_meta(stored), int(dead_letters_before or 0))
+        keys = [self._meta_key(partition), log_key(self._prefix, self._source), sources_key(self._prefix)]
+        epoch, dead_letters_before, *stored = self._take(keys, [owner, partition, self._source.key])
+        return Lease(partition, int(epoch), owner, read_meta(stored), int(dead_letters_before or 0))
 
     def segments(self, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
-        key = self._segments_key(partition)
-        fields = sorted(_read_field(field) for field in self._session.command("HKEYS", key))
-        for start in range(0, len(fields), _PIECE):
-            piece = fields[start : start + _PIECE]
-            values = self._session.command("HMGET", key, *map(_field, piece))
-            yield from ((field, value) for field, value in zip(piece, values, strict=True) if value is not None)
+        return read_segments(self._session, self._segments_key(partition))
 
     def save(
         self, lease: Lease, meta: CheckpointMeta, segments: Mapping[SegmentKey, bytes], dropped: Sequence[SegmentKey]
@@ -90,7 +88,31 @@ class RedisCheckpointStore:
         return checkpoint_key(self._prefix, self._source, partition)
 
     def _segments_key(self, partition: int) -> str:
-        return f"{self._prefix}segments:{self._source.key}:{partition}"
+        return segments_key(self._prefix, self._source, partition)
+
+
+def sources_key(prefix: str) -> str:
+    """The set of logs, by key, that any checkpoint is kept of."""
+    return f"{prefix}sources"
+
+
+def log_key(prefix: str, source: SourceIdentity) -> str:
+    """The set of a log's partitions that were ever taken."""
+    return f"{prefix}partitions:{source.key}"
+
+
+def segments_key(prefix: str, source: SourceIdentity, partition: int) -> str:
+    """The hash with a partition's segments."""
+    return f"{prefix}segments:{source.key}:{partition}"
+
+
+def read_segments(session: RedisSession, key: str) -> Iterator[tuple[SegmentKey, bytes]]:
+    """The segments in the hash `key`, in the order of their keys, read in bounded pieces."""
+    fields = sorted(_read_field(field) for field in session.command("HKEYS", key))
+    for start in range(0, len(fields), _PIECE):
+        piece = fields[start : start + _PIECE]
+        values = session.command("HMGET", key, *map(_field, piece))
+        yield from ((field, value) for field, value in zip(piece, values, strict=True) if value is not None)
 
 
 def _run_fenced(script: Script, partition: int, keys: Sequence[str], args: Sequence[Argument]) -> None:
@@ -115,7 +137,8 @@ def _write_meta(meta: CheckpointMeta) -> Iterator[tuple[str, bytes | int]]:
         yield name, msgspec.json.encode(value) if name == "outcomes" else value
 
 
-def _read_meta(stored: Sequence[bytes | None]) -> CheckpointMeta | None:
+def read_meta(stored: Sequence[bytes | None]) -> CheckpointMeta | None:
+    """The meta from its fields in the order of CheckpointMeta; None where they were never written."""
     revision, next_offset, outcomes, complete_since_ms, saved_at_ms = stored
     if not revision or not next_offset or not outcomes or not complete_since_ms or not saved_at_ms:
         return None
