@@ -45,10 +45,12 @@ from swapstats.adapters.redis.rate_limiter import RedisRateLimiter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.ticket_store import RedisTicketStore
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
+from swapstats.adapters.system.rate_limiter import LocalRateLimiter
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_admin import CheckpointAdmin
 from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
+from swapstats.ports.rate_limiter import RateLimiter
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity, SwapSource

@@ -4,20 +4,19 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api.errors import problem_response
+from api.views.base import ApiView
 
 
-class NoSuchAddressView(APIView):
-    """Answers for what is below /api/ and not there."""
+class NoSuchAddressView(ApiView):
+    """Answers for what is below /api/ and not there, whatever the method; whom it is refused to needs no token."""
 
     schema = None
-    authentication_classes = ()
     permission_classes = ()
-    throttle_classes = ()
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        super().initial(request, *args, **kwargs)
         raise Http404
 
     def get(self, request: Request, anything: str) -> Response:

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api import documentation
 from api.conditional import conditional, entity_tag
 from api.parameters import chain_id_in, choice_in, limit_in, names_in, windows_in
 from api.recent import Recent
+from api.views.base import ApiView
 from api.views.stats import WINDOW_FIELDS
 from realtime.ranking import FIELDS, Order
 from realtime.stats_body import chosen, rfc3339, token_body, window_body
@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
 _recent: Recent[_Answer] = Recent(KEPT_SECONDS, most=256)
 
 
-class OverviewView(APIView):
+class OverviewView(ApiView):
     """The leading tokens of each window, by any of its numbers."""
 
     @documentation.overview

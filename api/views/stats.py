@@ -6,13 +6,13 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api import documentation
 from api.conditional import conditional, entity_tag
 from api.errors import ApiError, as_api_error, bad_parameter
 from api.parameters import names_in, windows_in
 from api.tokens import find
+from api.views.base import ApiView
 from realtime.stats_body import Body, stats_body
 from realtime.token_view import TokenView
 from swapstats.bootstrap import live_view
@@ -35,7 +35,7 @@ WINDOW_FIELDS = (
 )
 
 
-class TokenStatsView(APIView):
+class TokenStatsView(ApiView):
     """The statistics of one token."""
 
     @documentation.stats
@@ -48,7 +48,7 @@ class TokenStatsView(APIView):
         return conditional(request, tag, lambda: answer.body(token, matches))
 
 
-class BatchStatsView(APIView):
+class BatchStatsView(ApiView):
     """The statistics of up to a hundred tokens; one that is wrong fails only itself."""
 
     @documentation.batch

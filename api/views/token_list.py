@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api import documentation
 from api.pagination import Cursor, FrozenOrders, Page, page_of_ids, read_cursor
 from api.parameters import chain_id_in, choice_in, limit_in, text_in, window_in
 from api.recent import Recent
+from api.views.base import ApiView
 from realtime.ranking import FIELDS, Order
 from realtime.stats_body import chosen, rfc3339, token_body, window_body
 from realtime.token_view import TokenView
@@ -42,7 +42,7 @@ class _Question(NamedTuple):
         return blake2b(repr(tuple(self)).encode(), digest_size=6).hexdigest()
 
 
-class TokenListView(APIView):
+class TokenListView(ApiView):
     """The tokens that have swaps in any window."""
 
     @documentation.token_list

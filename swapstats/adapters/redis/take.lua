@@ -1,0 +1,18 @@
+-- Takes from a token bucket, as swapstats/domain/token_bucket.py does, on Redis's own clock.
+--
+-- KEYS[1]  the bucket: when it will be full again, in microseconds; none is full
+-- ARGV     refill per second, burst, cost
+-- Reply    1 or 0, what remains, microseconds until it is full, microseconds to wait
+
+local refill, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local would_be_full_at = full_at + cost * 1000000 / refill
+local wait = would_be_full_at - now - burst * 1000000 / refill
+if wait <= 0 then
+  full_at = would_be_full_at
+  redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
+end
+local remaining = math.floor(burst - (full_at - now) * refill / 1000000 + 0.000001)
+return {wait <= 0 and 1 or 0, math.max(0, remaining), math.ceil(full_at - now), math.max(0, math.ceil(wait))}
