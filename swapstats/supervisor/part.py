@@ -17,7 +17,7 @@ class Part(ABC):
     """One process. Parts start in order, each with what those before it have added to the environment."""
 
     name: str
-    ready_seconds: float = 60
+    ready_seconds: float = 120
     stop_seconds: float = 10
 
     def check(self) -> None:  # noqa: B027 - most need none
