@@ -21,6 +21,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
 )
 """Nothing but our own files: no other site, no inline script or style."""
 PLACEHOLDER_ROWS = range(12)
+INTERVALS = ("1m", "5m", "15m", "1h", "4h", "1d")
+"""Widths of a candle that the archive offers."""
 
 
 @require_safe
@@ -32,7 +34,7 @@ def board(request: HttpRequest) -> HttpResponse:
 @require_safe
 def token(request: HttpRequest, reference: str) -> HttpResponse:
     """One token, by its id or symbol; whether there is such a token is for the WebSocket to say."""
-    return _page(request, "realtime/token.html", reference=reference)
+    return _page(request, "realtime/token.html", reference=reference, intervals=INTERVALS)
 
 
 def _page(request: HttpRequest, template: str, **context: object) -> HttpResponse:

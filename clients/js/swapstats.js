@@ -11,6 +11,7 @@
 
 const PROTOCOL = "swapstats.v1";
 const TOPICS_PER_MESSAGE = 50;
+const SOON = 4;
 const FATAL = new Set([4403]);
 const RETRY_LATER = new Set(["not_ready", "rate_limited"]);
 
@@ -88,6 +89,8 @@ export class SwapStats extends EventTarget {
   #lastId = 0;
   #timers = { retry: undefined, ping: undefined, pong: undefined, again: undefined };
   #pingSentAt = 0;
+  #pings = 0;
+  #roundTrip = Infinity;
   #listening = new AbortController();
 
   /**
@@ -219,27 +222,25 @@ export class SwapStats extends EventTarget {
     socket?.close();
   }
 
-  #heardSomething() {
-    clearTimeout(this.#timers.pong);
-    this.#timers.pong = undefined;
-    clearTimeout(this.#timers.ping);
-    this.#timers.ping = setTimeout(() => this.#ping(), this.#options.pingEvery);
-  }
-
+  /** The first pings come soon after each other, for each may show better how far the clocks are apart. */
   #ping() {
     this.#pingSentAt = Date.now();
     this.#send({ ping: this.#pingSentAt });
-    this.#expectAnswer();
+    if (this.#timers.pong === undefined) this.#expectAnswer();
+    const delay = ++this.#pings < SOON ? Math.min(1000, this.#options.pingEvery) : this.#options.pingEvery;
+    this.#timers.ping = setTimeout(() => this.#ping(), delay);
   }
 
   #forgetTimers() {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers.pong = undefined;
   }
 
   // --- hearing
 
   #hear(message) {
-    this.#heardSomething();
+    clearTimeout(this.#timers.pong);
+    this.#timers.pong = undefined;
     switch (message.type) {
       case "welcome":
         return this.#welcomed(message);
@@ -260,6 +261,8 @@ export class SwapStats extends EventTarget {
 
   #welcomed(message) {
     this.welcome = message;
+    this.#pings = 0;
+    this.#roundTrip = Infinity;
     this.#enter("open");
     this.#ping();
     this.#ask([...this.#subscriptions]);
@@ -268,7 +271,11 @@ export class SwapStats extends EventTarget {
   #pong({ ping, ts, lag_ms: lag }) {
     if (ping !== this.#pingSentAt) return;
     this.#attempts = 0;
-    this.clockOffset = Date.parse(ts) - (ping + Date.now()) / 2;
+    const roundTrip = Date.now() - ping;
+    if (roundTrip <= this.#roundTrip) {
+      this.#roundTrip = roundTrip;
+      this.clockOffset = Date.parse(ts) - ping - roundTrip / 2;
+    }
     if (lag !== null) this.#known(Date.parse(ts) - lag);
   }
 

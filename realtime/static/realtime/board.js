@@ -1,7 +1,7 @@
 // The leaderboard: a top list that is followed live, filtered and searched here.
 
-import { chain, compact, dollars, whole, windowSeconds } from "./format.js";
-import { live, notice, onFrame } from "./live.js";
+import { chain, compact, dollars, shorten, whole, windowSeconds } from "./format.js";
+import { live, onFrame } from "./live.js";
 import { Row } from "./row.js";
 
 const FEW = 100;
@@ -27,6 +27,7 @@ let orderedAt = -Infinity;
 let reorder;
 let turn = 0;
 let mostVolume = 1;
+let corrections = 0;
 
 // --- what is wanted, and where it is kept
 
@@ -87,8 +88,10 @@ function tellCorrections(before, latest, changed) {
     const [old, now] = [before?.tokens[id], latest.tokens[id]];
     if (!old || !now || now.reorg_seq <= old.reorg_seq) continue;
     rows.get(id)?.corrected();
-    const token = now.token;
-    notice("Reorg", `took back swaps of ${token.symbol ?? token.address} on ${chain(token.chain_id)}; its figures are corrected.`);
+    corrections += 1;
+    const { symbol, address, chain_id: chainId } = now.token;
+    const words = `${whole(corrections)} reorg ${corrections === 1 ? "correction" : "corrections"}, last `;
+    element("corrections").textContent = `↺ ${words}${symbol ?? shorten(address)} on ${chain(chainId)}`;
   }
 }
 

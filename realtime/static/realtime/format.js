@@ -24,8 +24,8 @@ export const dollars = (value) => (value === undefined || value === null ? "–"
 export function price(value) {
   if (value === undefined || value === null) return "–";
   const number = Number(value);
-  if (number >= 1000) return `$${number.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
-  if (number >= 1) return `$${number.toFixed(4)}`;
+  if (number >= 100) return `$${number.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  if (number >= 1) return `$${number.toFixed(number >= 10 ? 3 : 4)}`;
   if (number === 0) return "$0";
   const zeros = -Math.floor(Math.log10(number)) - 1;
   const digits = Math.round(number * 10 ** (zeros + 4)).toString();

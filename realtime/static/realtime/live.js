@@ -3,7 +3,6 @@
 import { SwapStats } from "../swapstats-client/swapstats.js";
 
 const STALE_AFTER_MS = 5000;
-const NOTICE_MS = 9000;
 const REASONS = {
   server_shutdown: "Server restarting",
   slow_consumer: "This page fell behind",
@@ -16,7 +15,7 @@ const REASONS = {
 const address = new URL("/ws", location.href);
 address.protocol = address.protocol.replace("http", "ws");
 
-export const live = new SwapStats(address, { pingEvery: 5000 });
+export const live = new SwapStats(address, { pingEvery: 2000 });
 
 const element = (id) => document.getElementById(id);
 const pulse = element("connection");
@@ -64,19 +63,6 @@ element("theme").addEventListener("click", () => {
     // Not kept, but shown.
   }
 });
-
-/** Tells of something that was taken back. */
-export function notice(title, words) {
-  const box = document.createElement("div");
-  box.className = "notice";
-  const bold = document.createElement("b");
-  bold.textContent = title;
-  box.append(bold, ` ${words}`);
-  const notices = element("notices");
-  notices.append(box);
-  while (notices.children.length > 3) notices.firstChild.remove();
-  setTimeout(() => box.remove(), NOTICE_MS);
-}
 
 /** Runs `draw` before the next frame that is painted, however often it is asked to. */
 export function onFrame(draw) {

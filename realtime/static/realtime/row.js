@@ -30,9 +30,10 @@ export class Row {
       rank: one(".rank"),
       link: one(".token"),
       face: one(".face"),
-      symbol: one(".symbol"),
-      where: one(".where"),
-      price: one(".price"),
+      symbol: one(".symbol b"),
+      chain: one(".where b"),
+      address: one(".where span"),
+      price: one(".price b"),
       changes: Object.fromEntries(windows.map((name) => [name, one(`.change[data-window="${CSS.escape(name)}"]`)])),
       volume: one(".volume b"),
       weight: one(".weight"),
@@ -93,19 +94,20 @@ export class Row {
     mark.className = "mark";
     mark.textContent = "reorg";
     mark.title = "A chain reorganised: swaps were taken back, the figures are corrected";
-    this.#parts.price.append(mark);
+    this.#parts.symbol.after(mark);
     setTimeout(() => mark.remove(), MARK_MS);
   }
 
   #drawToken(token) {
     if (this.#shown.token === token) return;
     this.#shown.token = token;
-    const { link, face, symbol, where } = this.#parts;
+    const { link, face, symbol, chain: where, address } = this.#parts;
     link.href = `/tokens/${encodeURIComponent(token.id).replaceAll("%3A", ":")}`;
     face.textContent = initials(token);
     face.style.setProperty("--hue", hue(token.id));
     symbol.textContent = token.symbol ?? shorten(token.address);
-    where.textContent = `${chain(token.chain_id)} · ${shorten(token.address)}`;
+    where.textContent = chain(token.chain_id);
+    address.textContent = ` · ${shorten(token.address)}`;
     link.title = token.id;
   }
 
@@ -113,13 +115,9 @@ export class Row {
     const before = this.#shown.priceValue;
     this.#shown.priceValue = value;
     const words = price(value);
-    if (this.#shown.price === words) return;
-    this.#shown.price = words;
-    const cell = this.#parts.price;
-    if (cell.firstChild) cell.firstChild.data = words;
-    else cell.append(words);
-    cell.title = value ? `$${value}` : "";
-    if (before && value) flash(cell, Number(value) - Number(before));
+    const isNew = this.#shown.price !== words;
+    this.#text("price", words, value ? `$${value}` : "");
+    if (isNew && before && value) flash(this.#parts.price, Number(value) - Number(before));
   }
 
   #drawChange(name, cell, sums) {
