@@ -6,7 +6,7 @@ Decoding is strict: JSON types are as the contract says, nothing is guessed, and
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -130,6 +130,7 @@ class Decoder:
         return event_ms
 
 
+@lru_cache(maxsize=4_096)  # the swaps of a block share its time
 def _epoch_ms(text: str) -> int:
     """Epoch milliseconds of an RFC 3339 time; finer digits are cut off."""
     plain = text
