@@ -42,9 +42,13 @@ def letter(value: bytes | None, key: bytes | None = b"key", partition: int = 0, 
 
 
 def written(broker: Broker, source: str, count: int, partitions: int = 4) -> list[Message]:
-    """The first `count` dead letters, by partition and offset."""
-    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": source, "receive.message.max.bytes": 2**28})
-    reader.assign([TopicPartition(f"{source}.dlq", partition, 0) for partition in range(partitions)])
+    return read(broker, f"{source}.dlq", count, partitions)
+
+
+def read(broker: Broker, topic: str, count: int, partitions: int = 4) -> list[Message]:
+    """The first `count` records of a topic, by partition and offset, read by a client of its own."""
+    reader = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": topic, "receive.message.max.bytes": 2**28})
+    reader.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
     found: list[Message] = []
     deadline = time.monotonic() + WAIT_SECONDS
     while len(found) < count:

@@ -1,121 +1,18 @@
 """The contract of `ports/swap_source.py`, on the embedded broker and on a real Kafka."""
 
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 
 import pytest
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from settings.config import Ingest
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.domain.errors import SourceChanged, SourceError, SourceUnavailable
 from swapstats.ports.swap_source import Record
+from tests.contracts.members import QUIET_POLLS, T0, WAIT_SECONDS, Log, poll_quietly, poll_until
 from tests.parts.topics import Broker
-
-WAIT_SECONDS = 30
-QUIET_POLLS = 30
-T0 = 1_700_000_000_000
-QUICK = {"heartbeat.interval.ms": 200, "session.timeout.ms": 3_000}
-"""A member hears of a rebalance within the first; the mock cluster lets each one take about the second."""
-
-
-class Member:
-    """A source with a listener that keeps what it hears, and seeks to `start` where there is one."""
-
-    def __init__(self, ingest: Ingest, start: int | None = 0) -> None:
-        self.source = KafkaSwapSource(ingest)
-        self.start = start
-        self.events: list[tuple[str, list[int]]] = []
-        self.records: list[Record] = []
-        self.owned: set[int] = set()
-        self.closed = False
-
-    def assigned(self, partitions: Sequence[int]) -> None:
-        self._heard("assigned", partitions)
-        self.owned |= set(partitions)
-        if self.start is not None:
-            for partition in partitions:
-                self.source.seek(partition, self.start)
-
-    def revoked(self, partitions: Sequence[int]) -> None:
-        self._heard("revoked", partitions)
-        self.owned -= set(partitions)
-
-    def lost(self, partitions: Sequence[int]) -> None:
-        self._heard("lost", partitions)
-        self.owned -= set(partitions)
-
-    def _heard(self, what: str, partitions: Sequence[int]) -> None:
-        self.events.append((what, sorted(partitions)))
-
-    def join(self) -> "Member":
-        self.source.subscribe(self)
-        return self
-
-    def poll(self) -> Sequence[Record]:
-        records = self.source.poll()
-        assert {record.partition for record in records} <= self.owned
-        self.records += records
-        return records
-
-    def offsets(self, partition: int) -> list[int]:
-        return [record.offset for record in self.records if record.partition == partition]
-
-    def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            self.source.close()
-
-
-class Log:
-    """A topic of 4 partitions, what is written to it, and who reads it."""
-
-    def __init__(self, broker: Broker) -> None:
-        self.broker = broker
-        self.topic = broker.new_topic(partitions=4, retention_ms=-1) if not broker.is_mock else broker.new_topic()
-        self.members: list[Member] = []
-
-    def ingest(self, **settings: object) -> Ingest:
-        known = {"brokers": (self.broker.bootstrap,), "topic": self.topic, "group_id": self.topic, "client": QUICK}
-        return Ingest.model_validate({**known, **settings})
-
-    def member(self, start: int | None = 0, **settings: object) -> Member:
-        member = Member(self.ingest(**settings), start)
-        self.members.append(member)
-        return member
-
-    def write(self, partition: int, count: int, first_ms: int = T0, value: bytes | None = b"{}") -> None:
-        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "acks": "all"})
-        for number in range(count):
-            producer.produce(self.topic, value, b"key", partition, timestamp=first_ms + number)
-        assert producer.flush(WAIT_SECONDS) == 0
-
-
-@pytest.fixture
-def swap_log(broker: Broker) -> Iterator[Log]:
-    log = Log(broker)
-    yield log
-    for member in log.members:
-        with suppress(SourceError):
-            member.close()
-
-
-def poll_until(condition: Callable[[], bool], *members: Member) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, [member.events for member in members]
-        for member in members:
-            member.poll()
-
-
-def poll_quietly(member: Member) -> list[Record]:
-    """What comes in some more polls, where nothing should."""
-    return [record for _ in range(QUIET_POLLS) for record in member.poll()]
 
 
 def test_records_come_in_order_with_everything_they_carry(swap_log: Log) -> None:
@@ -243,89 +140,6 @@ def test_committing_without_an_assignment_is_no_error(swap_log: Log) -> None:
     swap_log.member().source.commit({0: 7})
 
 
-def test_close_revokes_what_is_still_assigned(swap_log: Log) -> None:
-    member = swap_log.member().join()
-    poll_until(lambda: len(member.owned) == 4, member)
-    member.close()
-    assert member.events == [("assigned", [0, 1, 2, 3]), ("revoked", [0, 1, 2, 3])]
-
-
-def test_partitions_move_to_a_member_that_joins_and_back(swap_log: Log) -> None:
-    for partition in range(4):
-        swap_log.write(partition, 5)
-    first, second = swap_log.member().join(), swap_log.member()
-    poll_until(lambda: len(first.records) == 20, first)
-    second.join()
-    poll_until(lambda: len(first.owned) == len(second.owned) == 2, first, second)
-    assert first.owned.isdisjoint(second.owned)
-    poll_until(lambda: len(second.records) == 10, first, second)
-    assert len(first.records) == 20, "partitions that stay are not read anew"
-    second.close()
-    poll_until(lambda: len(first.owned) == 4, first)
-    poll_until(lambda: len(first.records) == 30, first)
-
-
-def test_a_partition_that_was_paused_comes_back_running(swap_log: Log) -> None:
-    first, second = swap_log.member().join(), swap_log.member()
-    poll_until(lambda: len(first.owned) == 4, first)
-    first.source.pause(range(4))
-    second.join()
-    poll_until(lambda: len(first.owned) == len(second.owned) == 2, first, second)
-    moved = set(second.owned)
-    second.close()
-    poll_until(lambda: len(first.owned) == 4, first)
-    for partition in range(4):
-        swap_log.write(partition, 1)
-    poll_until(lambda: {record.partition for record in first.records} == moved, first)
-    assert poll_quietly(first) == []
-
-
-def test_a_partition_that_never_was_sought_can_move(swap_log: Log) -> None:
-    first, second = swap_log.member(start=None).join(), swap_log.member()
-    poll_until(lambda: len(first.owned) == 4, first)
-    second.join()
-    poll_until(lambda: len(first.owned) == len(second.owned) == 2, first, second)
-    first.close()
-    poll_until(lambda: len(second.owned) == 4, second)
-
-
-def test_a_member_that_was_taken_for_dead_lets_go(swap_log: Log) -> None:
-    """That it lost, or that it was revoked where a rebalance was under way; either way it hears that all is gone."""
-    client = QUICK | {"session.timeout.ms": 2_000, "max.poll.interval.ms": 2_000}
-    stalled, heir = swap_log.member(client=client).join(), swap_log.member(client=client)
-    poll_until(lambda: len(stalled.owned) == 4, stalled)
-    heir.join()
-    poll_until(lambda: len(heir.owned) == 4, heir)
-    poll_until(
-        lambda: {what for what, _ in stalled.events} > {"assigned"} and not stalled.owned & heir.owned, stalled, heir
-    )
-    poll_until(lambda: len(stalled.owned) == len(heir.owned) == 2, stalled, heir)
-
-
-def test_a_member_that_stalls_alone_hears_that_it_lost(swap_log: Log) -> None:
-    client = QUICK | {"session.timeout.ms": 2_000, "max.poll.interval.ms": 2_000}
-    swap_log.write(0, 5)
-    member = swap_log.member(client=client).join()
-    poll_until(lambda: len(member.records) == 5, member)
-    time.sleep(3)  # librdkafka measures this by a clock of its own
-    poll_until(lambda: len(member.records) == 10, member)
-    assert [what for what, _ in member.events] == ["assigned", "lost", "assigned"]
-
-
-def test_a_failing_listener_comes_out_of_poll_and_leaves_nothing_assigned(swap_log: Log) -> None:
-    swap_log.write(0, 5)
-    member = swap_log.member()
-
-    def fail(_: Sequence[int]) -> None:
-        raise RuntimeError("restore failed")
-
-    member.assigned = fail  # type: ignore[method-assign]
-    member.join()
-    with pytest.raises(RuntimeError, match="restore failed"):
-        poll_until(lambda: False, member)
-    assert poll_quietly(member) == []
-
-
 def test_records_that_came_before_an_error_are_given_first(swap_log: Log) -> None:
     swap_log.write(0, 5)
     member = swap_log.member(start=None).join()
@@ -410,27 +224,3 @@ def _created(admin: AdminClient, topic: str) -> bool:
     except KafkaException:
         return False
     return True
-
-
-@pytest.mark.kafka
-def test_a_process_that_ends_without_leaving_ends(kafka: Broker) -> None:
-    """An unanswered rebalance would keep librdkafka's destructor waiting."""
-    log = Log(kafka)
-    group = AdminClient({"bootstrap.servers": kafka.bootstrap})
-    code = f"""
-import sys
-from settings.config import Ingest
-from swapstats.adapters.kafka.swap_source import KafkaSwapSource
-source = KafkaSwapSource(Ingest(brokers=("{kafka.bootstrap}",), topic="{log.topic}", group_id="{log.topic}"))
-source.subscribe(source)
-sys.stdout.write("joined\\n"); sys.stdout.flush(); sys.stdin.read()
-raise SystemExit(3)
-"""
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stdout.readline()
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not group.describe_consumer_groups([log.topic])[log.topic].result(WAIT_SECONDS).members:
-            assert time.monotonic() < deadline
-        process.communicate(timeout=WAIT_SECONDS)
-    assert process.returncode == 3
