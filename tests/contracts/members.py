@@ -14,7 +14,10 @@ WAIT_SECONDS = 30
 QUIET_POLLS = 30
 T0 = 1_700_000_000_000
 QUICK = {"heartbeat.interval.ms": 200, "session.timeout.ms": 3_000}
-"""A member hears of a rebalance within the first; the mock cluster lets each one take about the second."""
+"""A member hears of a rebalance within the first."""
+
+MOCK_QUICK = {"heartbeat.interval.ms": 200, "session.timeout.ms": 1_500}
+"""The mock cluster lets every rebalance take almost the second."""
 
 
 class Member:
@@ -74,8 +77,12 @@ class Log:
         self.members: list[Member] = []
 
     def ingest(self, **settings: object) -> Ingest:
-        known = {"brokers": (self.broker.bootstrap,), "topic": self.topic, "group_id": self.topic, "client": QUICK}
+        known = {"brokers": (self.broker.bootstrap,), "topic": self.topic, "group_id": self.topic, "client": self._quick}
         return Ingest.model_validate({**known, **settings})
+
+    @property
+    def _quick(self) -> dict[str, int]:
+        return MOCK_QUICK if self.broker.is_mock else QUICK
 
     def member(self, start: int | None = 0, **settings: object) -> Member:
         member = Member(self.ingest(**settings), start)
