@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -52,9 +52,6 @@ class MayRead(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return not load_config().security.jwt.enabled or bool(request.user and request.user.is_authenticated)
-
-
-AUTHENTICATION = (BearerAuthentication, SessionAuthentication)
 
 
 def caller_of(request: Request) -> Caller | None:

@@ -11,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from api.rendering import encode
 from swapstats.domain.errors import ViewNotReady
@@ -82,7 +81,6 @@ _CODES: list[tuple[type[Exception], str]] = [
 
 def handle(error: Exception, context: dict[str, Any]) -> Response:
     """DRF's exception handler. What is not expected is logged with its trace, and only that it happened is told."""
-    set_rollback()
     request_id = request_id_of(context["request"])
     known = as_api_error(error)
     if known is None:

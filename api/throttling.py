@@ -3,11 +3,8 @@
 import math
 from typing import Any
 
-from rest_framework.exceptions import APIException
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from api.auth import caller_of
 from api.client_address import client_address, rate_key
@@ -19,7 +16,7 @@ from swapstats.ports.rate_limiter import BucketSize, Verdict
 class TokenBucketThrottle(BaseThrottle):
     """Leaves its verdict on the request, for the answer's headers."""
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: Any) -> bool:
         key, bucket = _bucket_of(request)
         self._verdict: Verdict = rate_limiter().take(key, BucketSize(bucket.refill_per_sec, bucket.burst))
         request._request.rate_verdict = self._verdict  # type: ignore[attr-defined]
@@ -27,37 +24,6 @@ class TokenBucketThrottle(BaseThrottle):
 
     def wait(self) -> float:
         return self._verdict.retry_after_s
-
-
-class RateLimited(APIView):
-    """Counts a request before anything else is looked at, but who sends it: so refused tokens count as well. Every
-    answer says what is left."""
-
-    throttle_classes = (TokenBucketThrottle,)
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        refused = self._authenticate(request)
-        super().check_throttles(request)
-        if refused:
-            raise refused
-        super().initial(request, *args, **kwargs)
-
-    def check_throttles(self, request: Request) -> None:
-        """That was done first."""
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
-        verdict = getattr(request, "rate_verdict", None)
-        if verdict:
-            for name, value in _headers(verdict):
-                response.headers[name] = value
-        return super().finalize_response(request, response, *args, **kwargs)
-
-    def _authenticate(self, request: Request) -> APIException | None:
-        try:
-            self.perform_authentication(request)
-        except APIException as error:
-            return error
-        return None
 
 
 def _bucket_of(request: Request) -> tuple[str, Bucket]:
@@ -71,7 +37,7 @@ def _bucket_of(request: Request) -> tuple[str, Bucket]:
     return f"ip:{rate_key(address)}", limits.by_ip
 
 
-def _headers(verdict: Verdict) -> list[tuple[str, str]]:
+def limit_headers(verdict: Verdict) -> list[tuple[str, str]]:
     """In whole seconds and requests, as draft-ietf-httpapi-ratelimit-headers-03 has them."""
     headers = [
         ("RateLimit-Limit", str(verdict.limit)),

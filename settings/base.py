@@ -90,9 +90,12 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "api.documentation.Schema",
     "EXCEPTION_HANDLER": "api.errors.handle",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": [],
-    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "api.auth.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["api.auth.MayRead"],
+    "DEFAULT_THROTTLE_CLASSES": ["api.throttling.TokenBucketThrottle"],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "swapstats",

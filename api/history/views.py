@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from api.errors import ApiError, token_not_found
 from api.history import answers, documentation
@@ -16,6 +15,7 @@ from api.history.span import INTERVALS, Span, flag_in, span_in
 from api.pagination import MAX_CURSOR
 from api.parameters import choice_in, limit_in, text_in
 from api.tokens import find
+from api.views.base import ApiView
 from realtime.stats_body import rfc3339, token_body
 from swapstats.bootstrap import archive_history, live_view
 from swapstats.domain.errors import ArchiveError
@@ -29,7 +29,7 @@ NO_CACHE = "private, no-cache"
 SETTLED = "private, max-age=30"
 
 
-class CandlesView(APIView):
+class CandlesView(ApiView):
     """Prices and volumes per interval, from the archive."""
 
     @documentation.candles
@@ -45,7 +45,7 @@ class CandlesView(APIView):
         return _respond(subject, {"interval": interval, **_ends(span)}, answer, span, now_ms)
 
 
-class DailyView(APIView):
+class DailyView(ApiView):
     """One row per day (UTC), from the archive."""
 
     @documentation.daily
@@ -61,7 +61,7 @@ class DailyView(APIView):
         return _respond(subject, _ends(span), answer, span, now_ms)
 
 
-class TradesView(APIView):
+class TradesView(ApiView):
     """Single swaps, newest first, from the archive; retracted ones are marked."""
 
     @documentation.trades

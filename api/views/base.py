@@ -1,15 +1,39 @@
 """What every address of the API has in common."""
 
-from collections.abc import Sequence
+from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.exceptions import APIException
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from api.auth import AUTHENTICATION, MayRead
-from api.throttling import RateLimited
+from api.throttling import limit_headers
 
 
-class ApiView(RateLimited):
-    """Known callers, within their limits."""
+class ApiView(APIView):
+    """Counts a request before anything else is looked at but who sends it, so that refused tokens count as well. Every
+    answer says what is left. REST_FRAMEWORK's defaults say who is let in, and how much."""
 
-    authentication_classes = AUTHENTICATION
-    permission_classes: Sequence[type[BasePermission]] = (MayRead,)
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        refused = self._authenticate(request)
+        super().check_throttles(request)
+        if refused:
+            raise refused
+        super().initial(request, *args, **kwargs)
+
+    def check_throttles(self, request: Request) -> None:
+        """That was done first."""
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        verdict = getattr(request, "rate_verdict", None)
+        if verdict:
+            for name, value in limit_headers(verdict):
+                response.headers[name] = value
+        return super().finalize_response(request, response, *args, **kwargs)
+
+    def _authenticate(self, request: Request) -> APIException | None:
+        try:
+            self.perform_authentication(request)
+        except APIException as error:
+            return error
+        return None

@@ -3,6 +3,10 @@
 from typing import NamedTuple
 
 
+INSTANT = 1e-6
+"""Shorter than this is no wait, but the rounding of a sum."""
+
+
 class Drawn(NamedTuple):
     """`full_at` is the bucket's new state."""
 
@@ -17,7 +21,7 @@ def draw(full_at: float, now: float, refill_per_sec: float, burst: int, cost: in
     was_full_at = max(full_at, now)
     would_be_full_at = was_full_at + cost / refill_per_sec
     wait = would_be_full_at - now - burst / refill_per_sec
-    is_allowed = wait <= 0
+    is_allowed = wait <= INSTANT
     full_at = would_be_full_at if is_allowed else was_full_at
-    remaining = int(burst - (full_at - now) * refill_per_sec + 1e-9)
-    return Drawn(is_allowed, full_at, max(0, remaining), max(0.0, wait))
+    remaining = int(burst - (full_at - now) * refill_per_sec + INSTANT * refill_per_sec)
+    return Drawn(is_allowed, full_at, max(0, remaining), 0.0 if is_allowed else wait)

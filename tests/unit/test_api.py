@@ -11,7 +11,9 @@ from django.test import Client
 
 from realtime.ranking import Ranking
 from realtime.view import LiveView
+from swapstats.adapters.system.rate_limiter import LocalRateLimiter
 from tests.parts.live_feed import START_MS, LiveFeed, traded
+from tests.parts.tokens import bearer
 
 USDC, OTHER_USDC, WETH = "1:0xa0b86991", "137:0x27f8d03b", "1:0xc02aaa39"
 SOLANA = "501:So11111111111111111111111111111111111111112"
@@ -21,7 +23,7 @@ ODD = "7:a/stats/ü:x"
 class Api:
     def __init__(self, feed: LiveFeed) -> None:
         self.feed = feed
-        self.client = Client(raise_request_exception=False)
+        self.client = Client(raise_request_exception=False, headers=bearer())
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         return self.client.get(path, headers=headers)
@@ -41,6 +43,7 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> LiveFeed:
         monkeypatch.setattr(f"api.views.{module}.live_view", lambda: feed.view)
     for module in ("overview", "token_list"):
         monkeypatch.setattr(f"api.views.{module}.token_ranking", lambda: ranking)
+    monkeypatch.setattr("api.throttling.rate_limiter", LocalRateLimiter)
     monkeypatch.setattr("api.views.overview._recent", _Never())
     monkeypatch.setattr("api.views.token_list._matching", _Never())
     return feed

@@ -10,9 +10,10 @@ local now = time[1] * 1000000 + time[2]
 local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
 local would_be_full_at = full_at + cost * 1000000 / refill
 local wait = would_be_full_at - now - burst * 1000000 / refill
-if wait <= 0 then
+local is_allowed = wait <= 1 -- shorter is no wait, but the rounding of a sum
+if is_allowed then
   full_at = would_be_full_at
   redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1)
 end
-local remaining = math.floor(burst - (full_at - now) * refill / 1000000 + 0.000001)
-return {wait <= 0 and 1 or 0, math.max(0, remaining), math.ceil(full_at - now), math.max(0, math.ceil(wait))}
+local remaining = math.floor(burst - (full_at - now) * refill / 1000000 + refill / 1000000)
+return {is_allowed and 1 or 0, math.max(0, remaining), math.ceil(full_at - now), is_allowed and 0 or math.ceil(wait)}
