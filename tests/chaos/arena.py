@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 import time
 import uuid
@@ -120,7 +121,7 @@ class Arena:
         """A web process, on the port that is returned once it listens."""
         port = free_port()
         web = self._start("web", "serve", {**(env or {}), variable("api.http.addr"): f"127.0.0.1:{port}"})
-        web.wait_until(lambda: any("running on" in line.lower() for line in web.last_lines), START_SECONDS, "listen")
+        web.wait_until(lambda: _listens(port), START_SECONDS, "listen")
         self.webs.append(web)
         self.web_ports.append(port)
         return port
@@ -298,6 +299,11 @@ class Arena:
             verdict.doubled,
             self.watch.longest_gap_s,
         )
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _ms(text: str) -> int:

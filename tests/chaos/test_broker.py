@@ -63,6 +63,7 @@ def test_recreated_where_topics_have_no_ids(make_arena: Make, conclude: Conclude
     arena.feed.resume()
     arena.wait_for_another_log(before)
     arena.run_for(4)
+    assert "is set aside" in arena.logs()
     conclude(arena, "topic without id recreated")
 
 

@@ -39,8 +39,8 @@ class Watch:
         self._fresh_at = dict.fromkeys(self._fresh_at, now)
 
     def forget(self) -> None:
-        """Another log has taken the place of the one watched."""
-        self._seen, self._fresh_at = {}, {}
+        """Another log has taken the place of the one watched; until it tells something, nothing is fresh."""
+        self._seen = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
