@@ -7,13 +7,14 @@
 -- Reply    one byte per claim, its outcome; or an error "FENCED <position of the checkpoint among them>"
 --
 -- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
--- choose the bucket, and as value a stamp of one byte, then one or two slots of 9 bytes, outcome and position: of the
--- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7).
--- The table grows by linear hashing (Litwin 1980): whenever it holds LOAD entries per bucket on average, the next
--- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep that passes over
--- all buckets once in an age forgets what is older than AGES ages.
+-- choose the bucket, and as value a stamp of two bytes, then one or two slots of 9 bytes, outcome and position: of the
+-- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7). The stamp says when the entry was made, in
+-- units of STAMP_MS whatever the retention, so that workers of different configurations understand each other's.
+-- The table grows by linear hashing (Litwin 1980): when it holds more than LOAD entries per bucket on average, the next
+-- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep passes over all
+-- buckets SWEEPS times while an entry is kept, and forgets those that are older.
 
-local LOAD, MIN_LEVEL, MAX_LEVEL, AGES, MOST_SWEEPS, MOST_SPLITS = 40, 6, 23, 8, 32, 64
+local STAMP_MS, LOAD, MIN_LEVEL, MAX_LEVEL, SWEEPS, MOST_TIDIED = 600000, 40, 6, 23, 8, 32
 local APPLIED, LATE, DUPLICATE, CANCELLED, RETRACTED, RETRACTED_LATE, PARKED = 1, 2, 3, 4, 5, 6, 7
 
 for i = 2, #KEYS do
@@ -27,16 +28,17 @@ local index, claims, keep_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local prefix = index .. ':'
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
-local age_ms = math.ceil(keep_ms / AGES)
-local stamp = floor(now / age_ms) % 256
+local clock, keep = floor(now / STAMP_MS) % 65536, math.ceil(keep_ms / STAMP_MS)
+local stamp = char(floor(clock / 256), clock % 256)
+local sweep_ms = math.ceil(keep_ms / SWEEPS)
 
-local stored = call('HMGET', index, 'level', 'next_split', 'entries', 'cursor', 'swept_at', 'created_at')
+local stored = call('HMGET', index, 'level', 'next_split', 'entries', 'cursor', 'swept_at', 'young_at')
 local level, next_split = tonumber(stored[1] or MIN_LEVEL), tonumber(stored[2] or 0)
 local entries, cursor = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
-local swept_at, created_at = tonumber(stored[5] or now), tonumber(stored[6] or now)
+local swept_at, young_at = tonumber(stored[5] or now), tonumber(stored[6] or now)
 local size = 2 ^ level
--- Each sweep gives a hash a new term; until the first one has passed, every insertion does.
-local term, is_young = string.format('%.0f', keep_ms + 3 * age_ms), now - created_at < 2 * age_ms
+-- How long a hash lives on unless it is tidied. While the sweep has not been on time for two rounds, insertions see to it.
+local term, is_young = string.format('%.0f', keep_ms + 3 * sweep_ms), true
 
 local function hash_of(text, at)
   local high, middle, low = byte(text, at, at + 2)
@@ -49,13 +51,20 @@ local function bucket_of(hash)
   return bucket
 end
 
+-- Stamps wrap around; one from ahead of us, by a clock that was set back, is not old.
+local function is_old(value)
+  local high, low = byte(value, 1, 2)
+  local age = (clock - high * 256 - low) % 65536
+  return age > keep and age < 32768
+end
+
 -- Forgets a bucket's old entries and, for a split, moves those that belong to `target`.
 local function tidy(bucket, target)
   local key, flat = prefix .. bucket, call('HGETALL', prefix .. bucket)
   local leaving, moving = {}, {}
   for i = 1, #flat, 2 do
     local field, value = flat[i], flat[i + 1]
-    if (stamp - byte(value, 1)) % 256 > AGES then
+    if is_old(value) then
       leaving[#leaving + 1] = field
       entries = entries - 1
     elseif target and hash_of(field, 1) % (2 * size) == target then
@@ -74,36 +83,43 @@ end
 
 local function sweep()
   local buckets = size + next_split
-  local due = floor((now - swept_at) * buckets / age_ms)
-  for _ = 1, math.min(due, MOST_SWEEPS) do
+  local due = floor((now - swept_at) * buckets / sweep_ms)
+  for _ = 1, math.min(due, MOST_TIDIED) do
     tidy(cursor % buckets)
     cursor = cursor % buckets + 1
   end
-  if due > MOST_SWEEPS then
-    swept_at = math.max(swept_at + MOST_SWEEPS * age_ms / buckets, now - age_ms)
+  if due > MOST_TIDIED then
+    young_at = now
+    swept_at = math.max(swept_at + MOST_TIDIED * sweep_ms / buckets, now - sweep_ms)
   elseif due > 0 then
-    swept_at = swept_at + due * age_ms / buckets
+    swept_at = swept_at + due * sweep_ms / buckets
   end
+  is_young = now - young_at < 2 * sweep_ms
 end
 
 local function split()
-  for _ = 1, MOST_SPLITS do
-    if entries <= LOAD * (size + next_split) or level >= MAX_LEVEL then return end
-    tidy(next_split, next_split + size)
-    next_split = next_split + 1
-    if next_split == size then
-      level, next_split, size = level + 1, 0, 2 * size
-    end
+  tidy(next_split, next_split + size)
+  next_split = next_split + 1
+  if next_split == size then
+    level, next_split, size = level + 1, 0, 2 * size
   end
+end
+
+local function insert(key, field, value)
+  if call('HSETNX', key, field, value) == 0 then return false end
+  if is_young then call('PEXPIRE', key, term) end
+  entries = entries + 1
+  if entries > LOAD * (size + next_split) and level < MAX_LEVEL then split() end
+  return true
 end
 
 local function decide_known(removed, key, field, position)
   local value = call('HGET', key, field)
-  local first, second = byte(value, 2), byte(value, 11)
+  local first, second = byte(value, 3), byte(value, 12)
   if (first >= RETRACTED) == removed then
-    return sub(value, 3, 10) == position and first or DUPLICATE
+    return sub(value, 4, 11) == position and first or DUPLICATE
   elseif second then
-    return sub(value, 12, 19) == position and second or DUPLICATE
+    return sub(value, 13, 20) == position and second or DUPLICATE
   end
   local outcome = CANCELLED
   if removed then outcome = first == APPLIED and RETRACTED or RETRACTED_LATE end
@@ -112,23 +128,19 @@ local function decide_known(removed, key, field, position)
 end
 
 sweep()
-split()
 local outcomes, count = {}, 0
 for at = 1, #claims, 25 do
   local field, flags = sub(claims, at, at + 13), byte(claims, at + 16)
   local position, removed = sub(claims, at + 17, at + 24), flags % 2 == 1
   local key = prefix .. bucket_of(hash_of(claims, at))
   local outcome = removed and PARKED or (flags >= 2 and LATE or APPLIED)
-  if call('HSETNX', key, field, char(stamp, outcome) .. position) == 1 then
-    entries = entries + 1
-    if is_young then call('PEXPIRE', key, term) end
-  else
+  if not insert(key, field, stamp .. char(outcome) .. position) then
     outcome = decide_known(removed, key, field, position)
   end
   count = count + 1
   outcomes[count] = char(outcome)
 end
 call('HSET', index, 'level', level, 'next_split', next_split, 'entries', entries, 'cursor', cursor,
-     'swept_at', string.format('%.0f', swept_at), 'created_at', string.format('%.0f', created_at))
+     'swept_at', string.format('%.0f', swept_at), 'young_at', string.format('%.0f', young_at))
 call('PEXPIRE', index, term)
 return table.concat(outcomes)

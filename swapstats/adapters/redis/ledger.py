@@ -7,7 +7,7 @@ from struct import Struct
 
 from swapstats.adapters.redis.fencing import checkpoint_key, raise_if_fenced
 from swapstats.adapters.redis.session import RedisSession
-from swapstats.domain.errors import StoreError
+from swapstats.domain.errors import ConfigError, StoreError
 from swapstats.ports.ledger import Claim, Decision
 from swapstats.ports.swap_source import SourceIdentity
 
@@ -15,10 +15,17 @@ _SCRIPT = (Path(__file__).parent / "decide.lua").read_text()
 _CLAIM = Struct(">16sBHHI")  # digest, flags, partition, offset in 16 + 32 bits
 
 
+MOST_RETENTION_DAYS = 200
+"""Entries are stamped with 16 bits of tens of minutes, half of which lie ahead: they tell 227 days apart."""
+
+
 class RedisLedger:
     """Entries of one log, kept for at least `retention_ms` after they were written, by Redis's own clock."""
 
     def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, retention_ms: int) -> None:
+        """Raises ConfigError for a retention that cannot be kept."""
+        if retention_ms > MOST_RETENTION_DAYS * 86_400_000:
+            raise ConfigError(f"app.dedupe_ttl, app.windows: expected at most {MOST_RETENTION_DAYS} days")
         self._decide = session.script(_SCRIPT, "decide")
         self._prefix = prefix
         self._source = source
