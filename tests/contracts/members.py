@@ -77,7 +77,12 @@ class Log:
         self.members: list[Member] = []
 
     def ingest(self, **settings: object) -> Ingest:
-        known = {"brokers": (self.broker.bootstrap,), "topic": self.topic, "group_id": self.topic, "client": self._quick}
+        known = {
+            "brokers": (self.broker.bootstrap,),
+            "topic": self.topic,
+            "group_id": self.topic,
+            "client": self._quick,
+        }
         return Ingest.model_validate({**known, **settings})
 
     @property
