@@ -1,6 +1,5 @@
 """The one place that names concrete adapters; each function makes what a room needs from the configuration."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from typing import TypeVar
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from prometheus_client import start_http_server
 from redis import Redis
 
 from aggregator.archive.archiver import Archiver, ArchiveSettings
@@ -57,8 +55,6 @@ from swapstats.ports.swap_source import SourceIdentity, SwapSource
 from swapstats.ports.ticket_store import TicketStore
 from swapstats.ports.token_verifier import TokenVerifier
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
-
-log = logging.getLogger(__name__)
 
 CHECKPOINTS_OUTLIVE_WINDOWS_MS = 3_600_000
 
@@ -255,11 +251,3 @@ def checkpoint_admin(config: Config) -> CheckpointAdmin:
 def swap_log(config: Config) -> SwapSource:
     """The log, to ask about it; nobody's assignment changes as long as it is not subscribed to."""
     return KafkaSwapSource(config.ingest)
-
-
-def serve_metrics(config: Config) -> None:
-    """Show this process's metrics where the configuration says, if it says so."""
-    address = config.metrics.prometheus
-    if address:
-        start_http_server(address.port, address.host)
-        log.info("metrics on http://%s/metrics", address)

@@ -7,3 +7,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
 application = get_wsgi_application()
+
+from settings.config import load_config  # noqa: E402 - needs Django's settings
+from swapstats.operations import operate_web  # noqa: E402
+
+operate_web(load_config())

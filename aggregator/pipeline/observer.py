@@ -2,36 +2,27 @@
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from aggregator import metrics
 from aggregator.pipeline.batch import Batch
 from aggregator.pipeline.lag import Lag
 from aggregator.pipeline.partition import Partition
 from swapstats.domain.outcome import Outcome
+from swapstats.profiling.slow import SLOW_STEPS, SlowStep
 
 log = logging.getLogger("swapstats.progress")
 
 PROGRESS_EVERY_S = 5.0
 SLOW_STEP_S = 0.1
-SLOW_STEPS_KEPT = 50
 
 _COUNTERS = {outcome.name.lower(): counter for outcome, counter in metrics.BY_OUTCOME.items()}
 
 
-class SlowStep(NamedTuple):
-    """A step of more than 100 ms: when it ended (epoch seconds), what it read, and its stages in milliseconds."""
-
-    ended_at: float
-    records: int
-    stages_ms: dict[str, float]
-
-
 class Observer:
-    """Counts what one worker does; used by its thread, `slow_steps` by any."""
+    """Counts what one worker does; used by its thread."""
 
     def __init__(self) -> None:
         self._since = time.monotonic()
@@ -39,7 +30,6 @@ class Observer:
         self._lag = Lag()
         self._stages: dict[str, float] = {}
         self._records = 0
-        self.slow_steps: deque[SlowStep] = deque(maxlen=SLOW_STEPS_KEPT)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -58,7 +48,7 @@ class Observer:
         records, self._records = self._records, 0
         if sum(stages.values()) > SLOW_STEP_S:
             rounded = {name: round(seconds * 1000, 1) for name, seconds in stages.items()}
-            self.slow_steps.append(SlowStep(time.time(), records, rounded))
+            SLOW_STEPS.append(SlowStep(time.time(), records, rounded))
 
     def applied(self, batch: Batch, outcomes: Counter[str]) -> None:
         """The only place where records are counted, so that outcomes add up to records at every instant."""

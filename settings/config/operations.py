@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, SecretStr
 
 from settings.config.section import Section
-from settings.config.values import HttpUrl, ListenAddress, LoopbackAddress, setting
+from settings.config.values import Count, HttpUrl, Interval, ListenAddress, LoopbackAddress, setting
 
 
 class Metrics(Section):
@@ -29,6 +29,10 @@ class Telegram(Section):
 
 
 class Alerts(Section):
+    repeat_after_ms: Interval = setting("10m", "repeat_after")
+    """For how long the same alert is not sent again; then it is, with how often it came meanwhile."""
+    per_minute: Count = 20
+    """How many alerts one process sends a minute; Telegram takes 20 in a group."""
     telegram: Telegram = Telegram()
 
 

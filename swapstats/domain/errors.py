@@ -19,6 +19,7 @@ SwapstatsError
 │   ├── TokenExpired       it was valid once
 │   └── BadToken           it never was, here
 ├── MessageRefused         a WebSocket message, or one topic of it, asks for what cannot be had
+├── AlertNotSent           an alert was not accepted
 ├── PartError              an embedded part (Redis, broker …) could not start, or died
 └── TooManyInvalid         most of the stream is invalid: a broken schema, not a few broken records
 """
@@ -111,6 +112,15 @@ class MessageRefused(SwapstatsError):  # noqa: N818
         super().__init__(message)
         self.code = code
         self.id = id
+
+
+class AlertNotSent(SwapstatsError):  # noqa: N818 - reads as the state it names
+    """`is_final` where trying again cannot help; `retry_after_s` is how long the receiver wants to be left alone."""
+
+    def __init__(self, message: str, *, is_final: bool = False, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+        self.retry_after_s = retry_after_s
 
 
 class PartError(SwapstatsError):

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.archive.archiver import Archiver
 from settings.config import Config, load_config
-from swapstats import bootstrap
-from swapstats.domain.errors import ArchiveError, ArchiveUnavailable, SourceChanged, SourceUnavailable
+from swapstats import bootstrap, operations
+from swapstats.domain.errors import ArchiveError, ArchiveUnavailable, PartError, SourceChanged, SourceUnavailable
 from swapstats.supervisor.workers import run_workers
 
 log = logging.getLogger(__name__)
@@ -38,13 +38,14 @@ class Command(BaseCommand):
         config = load_config()
         archiving = _Archiving(config)
         try:
+            if workers == 1:
+                operations.operate_archiver(config)
             archiving.prepare(migrate=not no_migrate)
-        except ArchiveError as error:
+        except (ArchiveError, PartError) as error:
             raise CommandError(str(error)) from error
         if workers > 1:
             run_workers("archive", workers, config.metrics.prometheus)
             return
-        bootstrap.serve_metrics(config)
         archiving.run()
 
 

@@ -12,8 +12,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.pipeline.worker import Worker
 from settings.config import Config, load_config
-from swapstats import bootstrap
-from swapstats.domain.errors import SourceChanged, SourceUnavailable, TooManyInvalid
+from swapstats import bootstrap, operations
+from swapstats.domain.errors import PartError, SourceChanged, SourceUnavailable, TooManyInvalid
 from swapstats.supervisor.workers import run_workers
 
 log = logging.getLogger(__name__)
@@ -38,10 +38,13 @@ class Command(BaseCommand):
         if workers > 1:
             run_workers("consume", workers, config.metrics.prometheus)
             return
-        bootstrap.serve_metrics(config)
         try:
+            operations.operate_worker(config)
             _Consumption(config).run()
         except TooManyInvalid as error:
+            log.critical("%s", error)
+            raise CommandError(str(error)) from error
+        except PartError as error:
             raise CommandError(str(error)) from error
 
 
