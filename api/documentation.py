@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
@@ -10,10 +11,14 @@ from api import errors
 from api.pagination import MAX_CURSOR
 from api.serializers import (
     BatchSerializer,
+    CredentialsSerializer,
     OverviewSerializer,
     ProblemSerializer,
+    RefreshSerializer,
     StatsSerializer,
+    TicketSerializer,
     TokenPageSerializer,
+    TokensSerializer,
 )
 from realtime.ranking import FIELDS
 
@@ -52,10 +57,10 @@ def documented(
     )
 
 
-def problems(codes: Sequence[str]) -> dict[tuple[int, str], OpenApiResponse]:
+def problems(codes: Sequence[str], everywhere: Sequence[str] = EVERYWHERE) -> dict[tuple[int, str], OpenApiResponse]:
     """An answer per status, with an example per code."""
     by_status: dict[int, list[str]] = {}
-    for code in (*codes, *EVERYWHERE):
+    for code in (*codes, *everywhere):
         by_status.setdefault(_STATUS[code], []).append(code)
     return {(status, errors.CONTENT_TYPE): _problem(status, found) for status, found in sorted(by_status.items())}
 
@@ -166,6 +171,46 @@ token_list = documented(
         limit(500, 50),
     ],
 )
+
+
+def _issuing(operation: str, summary: str, request: Any, answer: Any, codes: Sequence[str]) -> Decorator:
+    errors_too = problems(codes, everywhere=("rate_limited",))
+    return extend_schema(
+        operation_id=operation, summary=summary, request=request, responses={200: answer, **errors_too}
+    )
+
+
+token = _issuing(
+    "token",
+    "Tokens for a user",
+    CredentialsSerializer,
+    TokensSerializer,
+    ["malformed_body", "bad_parameter", "not_authenticated"],
+)
+refresh = _issuing(
+    "refresh",
+    "New tokens for a refresh token",
+    RefreshSerializer,
+    TokensSerializer,
+    ["malformed_body", "bad_parameter", "bad_token", "token_expired"],
+)
+ticket = _issuing(
+    "ws_ticket",
+    "A ticket for one WebSocket",
+    None,
+    TicketSerializer,
+    ["not_authenticated", "token_expired", "bad_token", "not_ready"],
+)
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How `BearerAuthentication` appears in the schema."""
+
+    target_class = "api.auth.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
 class Schema(AutoSchema):

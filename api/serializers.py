@@ -95,6 +95,25 @@ class TokenPageSerializer(Serializer):
     next_cursor = serializers.CharField(allow_null=True, help_text="For the next page; null on the last one.")
 
 
+class CredentialsSerializer(Serializer):
+    username = serializers.CharField()
+    password = serializers.CharField()
+
+
+class RefreshSerializer(Serializer):
+    refresh = serializers.CharField()
+
+
+class TokensSerializer(Serializer):
+    access = serializers.CharField(help_text="For `Authorization: Bearer`.")
+    refresh = serializers.CharField(help_text="For new tokens, once.")
+
+
+class TicketSerializer(Serializer):
+    ticket = serializers.CharField(help_text="For `/ws?ticket=`, once.")
+    expires_in = serializers.IntegerField(help_text="In seconds.")
+
+
 class ProblemSerializer(Serializer):
     """RFC 9457."""
 

@@ -5,6 +5,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from api.history.views import CandlesView, DailyView, TradesView
+from api.views.auth import RefreshView, TicketView, TokenView
 from api.views.errors import NoSuchAddressView
 from api.views.health import healthz, readyz
 from api.views.overview import OverviewView
@@ -21,6 +22,9 @@ api_urls: list[URLPattern] = [
     path("tokens/<path:reference>/candles", CandlesView.as_view(), name="token-candles"),
     path("tokens/<path:reference>/trades", TradesView.as_view(), name="token-trades"),
     path("tokens/<path:reference>/daily", DailyView.as_view(), name="token-daily"),
+    path("auth/token", TokenView.as_view(), name="token"),
+    path("auth/refresh", RefreshView.as_view(), name="refresh"),
+    path("ws/ticket", TicketView.as_view(), name="ws-ticket"),
     path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="schema"),
     path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
     path("<path:anything>", NoSuchAddressView.as_view()),

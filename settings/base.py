@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from settings.cache import caches
 from settings.channel_layer import channel_layers
 from settings.config import load_config
 from settings.config.values import PROJECT_DIR
@@ -73,6 +74,7 @@ TEMPLATES = [
 
 DATABASES: dict[str, dict[str, Any]] = databases(CONFIG)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES: dict[str, dict[str, Any]] = caches(CONFIG.stores.redis)
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = channel_layers(CONFIG.pubsub.channel_layer)
 
 AUTH_PASSWORD_VALIDATORS = [

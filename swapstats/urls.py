@@ -3,11 +3,13 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from api.guessing import admin_login
 from api.urls import api_urls, health_urls
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *health_urls,
     path("api/", include(api_urls)),
+    path("admin/login/", admin_login),
     path("admin/", admin.site.urls),
     path("", include("realtime.urls")),
 ]
