@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.compression import compress
 from api.throttling import limit_headers
 
 
@@ -29,7 +30,9 @@ class ApiView(APIView):
         if verdict:
             for name, value in limit_headers(verdict):
                 response.headers[name] = value
-        return super().finalize_response(request, response, *args, **kwargs)
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.add_post_render_callback(lambda rendered: compress(request, rendered))
+        return final
 
     def _authenticate(self, request: Request) -> APIException | None:
         try:

@@ -1,5 +1,6 @@
 """The read API, over a live view that the test drives."""
 
+import gzip
 import json
 import re
 from typing import Any
@@ -229,6 +230,24 @@ def test_an_overview_that_has_not_changed_is_not_sent_again(api: Api) -> None:
     assert api.get("/api/overview?limit=1", if_none_match=tag).status_code == 200
     api.feed.step({USDC: traded(9)})
     assert api.get("/api/overview", if_none_match=tag).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_compressed"),
+    [
+        ("gzip", True), ("br, gzip;q=0.5", True), ("*", True), ("GZIP ; q=1.0, br", True), ("deflate,gzip", True),
+        ("", False), ("br", False), ("gzip;q=0", False), ("gzip;q=0.000, br", False), ("gzipx", False),
+    ],
+)  # fmt: skip
+def test_large_answers_go_compressed(api: Api, accepted: str, is_compressed: bool) -> None:
+    plain = api.get("/api/overview").content
+    response = api.get("/api/overview", accept_encoding=accepted)
+    assert "Accept-Encoding" in response["Vary"]
+    assert (response.headers.get("Content-Encoding") == "gzip") is is_compressed
+    assert (gzip.decompress(response.content) if is_compressed else response.content) == plain
+    assert len(response.content) < len(plain) / 3 or not is_compressed
+    small = api.get(f"/api/tokens/{USDC}/stats", accept_encoding=accepted)
+    assert "Content-Encoding" not in small.headers
 
 
 # The list of tokens
