@@ -20,7 +20,7 @@ from tests.parts.missing import PartMissing, skip_or_fail
 from tests.parts.shared_kafka import shared_bootstrap
 from tests.parts.topics import Broker
 
-pytest_plugins = ["tests.parts.clickhouse"]
+pytest_plugins = ["tests.parts.clickhouse", "tests.parts.s3"]
 
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))

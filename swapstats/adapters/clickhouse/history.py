@@ -1,5 +1,6 @@
 """Port swap_archive, read side, on ClickHouse: parameterised queries, each bounded in time, rows and memory."""
 
+import time
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ SETTINGS = {
     "max_memory_usage": 2_000_000_000,
     "do_not_merge_across_partitions_select_final": 1,
 }
+REACHES_MS = (Interval.DAY.value, 30 * Interval.DAY.value)
 MAX_COPIES = 100_000
 """How many copies of its trades one page may have in the log."""
 
@@ -61,7 +63,8 @@ SELECT
     is_buy, usd_e6, token_e18, block_hash, block_number, token_symbol, pool_address, trader, removed, late,
     (toUnixTimestamp64Milli(record_time), source_partition, source_offset)
 FROM raw_swaps
-WHERE chain_id = %(chain_id)s AND token_address = %(address)s AND {{earlier}}
+WHERE chain_id = %(chain_id)s AND token_address = %(address)s
+    AND event_time >= fromUnixTimestamp64Milli(%(since)s, 'UTC') AND {{earlier}}
 ORDER BY event_time DESC, log_index DESC, tx_hash DESC, block DESC
 LIMIT %(limit)s
 """  # noqa: S608 - constants
@@ -103,8 +106,7 @@ class ClickHouseHistory:
     def candles(self, token: Token, interval: Interval, from_ms: int, to_ms: int, late: bool) -> list[Candle]:
         sql = _CANDLES.replace("{table}", _STORED_IN[interval])
         values = {
-            "chain_id": token.chain_id,
-            "address": token.address,
+            **token._asdict(),
             "width": interval.value // 1000,
             "first": _second(from_ms),
             "end": _second(to_ms),
@@ -115,10 +117,19 @@ class ClickHouseHistory:
         return [_candle(row) for row in rows]
 
     def trades(self, token: Token, before: TradeKey | None, limit: int) -> list[Trade]:
+        """Looks at the latest days first: most pages need no others, and others may lie on the cold volume."""
+        newest_ms = before.event_time_ms if before else int(time.time() * 1000)
+        for reach_ms in REACHES_MS:
+            page = self._page(token, before, newest_ms - reach_ms, limit)
+            if len(page) == limit:
+                return page
+        return self._page(token, before, 0, limit)
+
+    def _page(self, token: Token, before: TradeKey | None, since_ms: int, limit: int) -> list[Trade]:
         """Copies of a trade stand beside each other. The last one read may have more of them, unless all were read."""
         copies = 2 * limit + 100
         while copies <= MAX_COPIES:
-            rows = self._copies(token, before, copies)
+            rows = self._copies(token, before, since_ms, copies)
             groups = [list(group) for _, group in groupby(rows, key=lambda copy: copy.key)]
             whole = groups if len(rows) < copies else groups[:-1]
             trades = [trade for group in whole if (trade := _trade(token, group))]
@@ -127,8 +138,8 @@ class ClickHouseHistory:
             copies *= 8
         raise ArchiveUnavailable("too many copies of the same swaps to read a page of them")
 
-    def _copies(self, token: Token, before: TradeKey | None, limit: int) -> list[_Copy]:
-        values: dict[str, object] = {"chain_id": token.chain_id, "address": token.address, "limit": limit}
+    def _copies(self, token: Token, before: TradeKey | None, since_ms: int, limit: int) -> list[_Copy]:
+        values: dict[str, object] = {**token._asdict(), "since": max(0, since_ms), "limit": limit}
         if before is not None:
             time, log_index, tx_hash, block = before
             values |= {"time": time, "log_index": log_index, "tx_hash": tx_hash, "block": block}
