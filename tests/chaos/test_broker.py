@@ -81,8 +81,8 @@ def test_aged_out(make_arena: Make, conclude: Conclude, paused: bool) -> None:
     worker = arena.workers[0]
     arena.fault(f"worker {'paused' if paused else 'stopped'}, 900 unread records aged out")
     worker.pause() if paused else arena.stop_worker(arena.workers.pop())
-    arena.feed.resume()
     saved = arena.topic.ends()
+    arena.feed.resume()
     arena.wait_for_records(900)
     gone = {number: end - 20 for number, end in arena.topic.ends().items() if end - 20 > saved[number]}
     assert gone
