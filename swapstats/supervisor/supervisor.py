@@ -62,5 +62,5 @@ class Supervisor:
                 self._output.say(f"stopping {part.name}")
                 child.stop(part.stop_seconds)
         except KeyboardInterrupt:
-            for _, child in self._running:
+            for _, child in reversed(self._running):
                 child.kill()

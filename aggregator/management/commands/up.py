@@ -1,8 +1,10 @@
 """The whole system on one machine."""
 
 import argparse
+import math
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +19,7 @@ from swapstats.supervisor.plan import Plan, Wishes, is_named, make_plan
 from swapstats.supervisor.supervisor import Supervisor
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+ONE_CTRL_C_SECONDS = 1
 
 
 class Command(BaseCommand):
@@ -71,10 +74,23 @@ def _prepare(config: Config) -> None:
     call_command("migrate", interactive=False, verbosity=0)
 
 
+class _Interruption:
+    """Interrupts, but not at once again: some send one Ctrl-C twice, to us and to our process group."""
+
+    def __init__(self) -> None:
+        self._latest = -math.inf
+
+    def __call__(self, *_: object) -> None:
+        if time.monotonic() - self._latest > ONE_CTRL_C_SECONDS:
+            self._latest = time.monotonic()
+            raise KeyboardInterrupt
+
+
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
     """Every way to end us is a Ctrl-C meanwhile."""
-    former = {number: signal.signal(number, signal.default_int_handler) for number in STOPPING}
+    interruption = _Interruption()
+    former = {number: signal.signal(number, interruption) for number in STOPPING}
     try:
         yield
     finally:
