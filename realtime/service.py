@@ -48,6 +48,7 @@ class Service:
     ) -> None:
         self.settings = settings
         self.hub = Hub(view)
+        metrics.CLIENTS_LIMIT.set(settings.max_conn)
         limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))
         self.desk = Desk(view, self.hub, Topics(view, ranking, windows), limits, settings.coalesce_ms, now_ms)
         self.draining = False
