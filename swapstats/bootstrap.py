@@ -39,6 +39,7 @@ from swapstats.adapters.redis.clock import RedisClock
 from swapstats.adapters.redis.incarnation import RedisIncarnation
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
+from swapstats.adapters.redis.login_attempts import CachedLoginAttempts
 from swapstats.adapters.redis.rate_limiter import RedisRateLimiter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.ticket_store import RedisTicketStore
@@ -48,6 +49,7 @@ from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_admin import CheckpointAdmin
 from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
+from swapstats.ports.login_attempts import LoginAttempts
 from swapstats.ports.rate_limiter import RateLimiter
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
@@ -133,6 +135,10 @@ def token_verifier() -> TokenVerifier:
 def rate_limiter() -> RateLimiter:
     store = load_config().stores.redis
     return RedisRateLimiter(_impatient_client(), store.prefix, LocalRateLimiter())
+
+
+def login_attempts() -> LoginAttempts:
+    return CachedLoginAttempts()
 
 
 @_once_per_process

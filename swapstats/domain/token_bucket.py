@@ -2,7 +2,6 @@
 
 from typing import NamedTuple
 
-
 INSTANT = 1e-6
 """Shorter than this is no wait, but the rounding of a sum."""
 

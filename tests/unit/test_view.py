@@ -5,65 +5,18 @@ partition 0     s1   s2   s3  s4
 partition 1     s1   s2                                     a shared token is merged at k: s3 of 0 with s2 of 1
 """
 
-from collections.abc import Iterable
-from itertools import product
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from realtime.token_view import TokenView
 from realtime.view import LiveView
 from swapstats.domain.errors import ViewNotReady
-from swapstats.domain.part_codec import encode_part
-from swapstats.domain.stats import EMPTY_WINDOW, Edge, Part, WindowPart, merge_parts
-from swapstats.ports.live_store import LiveMeta, LivePartition, Step, describe_windows
+from swapstats.domain.stats import EMPTY_WINDOW, Part, merge_parts
+from swapstats.ports.live_store import describe_windows
 from tests.parts.live_feed import START_MS, WINDOWS, LiveFeed, traded
+from tests.parts.live_partitions import BUCKET_MS, EDGE_MS, Partitions
 
 A, B, C = "1:0xaa", "1:0xbb", "1:0xcc"
-BUCKET_MS = WINDOWS[0].bucket_ms
-EDGE_MS = START_MS - START_MS % BUCKET_MS
 ZERO = Part(None, 0, None, (EMPTY_WINDOW,) * len(WINDOWS))
-
-
-class Partitions:
-    """Several partitions as their workers and the store know them. What is told is up to the test."""
-
-    def __init__(self, count: int) -> None:
-        self.view = LiveView()
-        self.parts: list[dict[str, tuple[int, Part]]] = [{} for _ in range(count)]
-        self.metas = [LiveMeta(f"e{n}", 0, EDGE_MS, 0, 0, describe_windows(WINDOWS)) for n in range(count)]
-        self.view.replace_all("log", {number: self.stored(number) for number in range(count)})
-
-    def stored(self, number: int) -> LivePartition:
-        parts = {token: (seq, encode_part(part)) for token, (seq, part) in self.parts[number].items()}
-        return LivePartition(self.metas[number], parts)
-
-    def step(
-        self,
-        number: int,
-        at_ms: int,
-        parts: dict[str, Part] | None = None,
-        gone: Iterable[str] = (),
-        reorged: Iterable[str] = (),
-    ) -> Step:
-        before = self.metas[number]
-        parts, gone = parts or {}, [token for token in gone if token in self.parts[number]]
-        meta = self.metas[number] = before._replace(seq=before.seq + bool(parts or gone), as_of_ms=EDGE_MS + at_ms)
-        self.parts[number].update({token: (meta.seq, part) for token, part in parts.items()})
-        for token in gone:
-            del self.parts[number][token]
-        encoded = {token: encode_part(part) for token, part in parts.items()}
-        return Step(number, before.seq, meta, encoded, gone, list(reorged))
-
-    def tell(
-        self, number: int, at_ms: int, parts: dict[str, Part] | None = None, gone: Iterable[str] = ()
-    ) -> list[int]:
-        return self.view.apply([self.step(number, at_ms, parts, gone)])
-
-    def buys(self, token: str) -> int | None:
-        view = self.view.token(token)
-        return view.part.windows[0].buys if view else None
 
 
 def test_nothing_can_be_asked_before_the_first_load() -> None:
@@ -397,108 +350,3 @@ def test_symbols_follow_their_tokens() -> None:
     feed.step(gone=[A])
     assert symbols.resolve("new") is None
     assert symbols.matches("new") == 0
-
-
-# Against a model
-
-COUNT = 3
-TOKENS = (A, B)
-ACTIONS = st.tuples(
-    st.sampled_from(["tell", "tell", "tell", "lose", "load", "ask"]),
-    st.integers(0, COUNT - 1),
-    st.sampled_from([0, 100, 2_000, BUCKET_MS, 2 * BUCKET_MS]),
-    st.dictionaries(st.sampled_from(TOKENS), st.integers(1, 9), max_size=2),
-    st.sets(st.sampled_from(TOKENS), max_size=1),
-)
-
-
-class Model:
-    """Every state that each partition was seen in, by bucket; nothing is thrown away."""
-
-    def __init__(self) -> None:
-        self.partitions = Partitions(COUNT)
-        self.seen: list[dict[int, list[dict[str, Part]]]] = [{EDGE_MS // BUCKET_MS: [{}]} for _ in range(COUNT)]
-        self.holders: dict[str, set[int]] = {token: set() for token in TOKENS}
-        self.answers: dict[str, set[Part]] = {token: {ZERO} for token in TOKENS}
-
-    def note(self, number: int) -> None:
-        """The view has come to where the partition stands."""
-        bucket = self.partitions.metas[number].as_of_ms // BUCKET_MS
-        state = {token: part for token, (_, part) in self.partitions.parts[number].items()}
-        self.seen[number].setdefault(bucket, []).append(state)
-        for token in state:
-            self.holders[token].add(number)
-        for token in TOKENS:
-            self.answers[token].update(self._exact(token))
-
-    def _exact(self, token: str) -> list[Part]:
-        """The token's sums in each bucket, by what is known now. A partition that was not seen there counts as nothing
-        if it held nothing of the token until then, or holds nothing of it now."""
-        sums = []
-        for bucket in {bucket for states in self.seen for bucket in states}:
-            shares = [self._shares(states, token, bucket) for states in self.seen]
-            sums += [add([part for part in parts if part]) for parts in product(*shares)]
-        return sums
-
-    def latest(self, token: str) -> Part:
-        newest = [states[max(states)][-1] for states in self.seen]
-        return add([state[token] for state in newest if token in state])
-
-    @property
-    def is_aligned(self) -> bool:
-        return len({max(states) for states in self.seen}) == 1
-
-    @staticmethod
-    def _shares(states: dict[int, list[dict[str, Part]]], token: str, bucket: int) -> set[Part | None]:
-        shares = {state.get(token) for state in states.get(bucket, [])}
-        was_held = any(token in state for at, seen in states.items() if at <= bucket for state in seen)
-        is_held = token in states[max(states)][-1]
-        return shares if was_held and is_held else shares | {None}
-
-
-def add(parts: list[Part]) -> Part:
-    return merge_parts(parts) if parts else ZERO
-
-
-def distinct(number: int, count: int) -> Part:
-    window = WindowPart(count, number, 10**18 * count, count, 1, Edge(EDGE_MS, BUCKET_MS, count, 1))
-    return Part("S", START_MS, window.oldest, (window,) * len(WINDOWS))
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(ACTIONS, max_size=30))
-def test_an_answer_is_always_the_exact_sum_of_some_bucket_and_never_runs_back(actions: list) -> None:
-    model, at_ms, last = Model(), [0] * COUNT, {}
-    for kind, number, advance, parts, gone in actions:
-        partitions, view = model.partitions, model.partitions.view
-        if kind in ("tell", "lose"):
-            at_ms[number] += advance
-            step = partitions.step(
-                number, at_ms[number], {t: distinct(number, n) for t, n in parts.items()}, gone - parts.keys()
-            )
-            if kind == "tell" and not view.apply([step]):
-                model.note(number)
-        elif kind == "load":
-            view.replace(number, partitions.stored(number))
-            model.note(number)
-        else:
-            check(model, last)
-    check(model, last)
-
-
-def check(model: Model, last: dict[str, TokenView]) -> None:
-    for token in TOKENS:
-        try:
-            view = model.partitions.view.opening(token)
-        except ViewNotReady:
-            assert not model.is_aligned
-            continue
-        part, before = view.part if view.known else ZERO, last.get(token)
-        assert part in model.answers[token]
-        if model.is_aligned or len(model.holders[token]) < 2:
-            assert part == model.latest(token)
-        if before and before.epoch == view.epoch:
-            assert view.seq >= before.seq
-            assert view.as_of_ms >= before.as_of_ms
-            assert view.seq > before.seq or part == before.part
-        last[token] = view._replace(part=part)
