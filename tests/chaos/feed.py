@@ -17,6 +17,7 @@ Event = dict[str, Any]
 Keying = Literal["token", "event", "nothing"]
 
 REMEMBERED = 3_000
+RECENT = 400
 DAY_MS = 86_400_000
 FLUSH_SECONDS = 120
 
@@ -75,15 +76,21 @@ class Swaps:
             return -r.randrange(50_000)  # a clock that runs ahead
         return r.randrange(100_000) if roll < 0.15 else r.randrange(4_000)
 
+    def _earlier(self) -> Event:
+        """One that was sent before, mostly a moment ago."""
+        if self.random.random() < 0.6:
+            return self._sent[-self.random.randrange(1, min(RECENT, len(self._sent)) + 1)]
+        return self.random.choice(self._sent)
+
     def _repeated(self) -> Event:
-        event = self.random.choice(self._sent)
+        event = self._earlier()
         if self.random.random() < 0.3:
             return {**event, "tx_hash": "0x" + event["tx_hash"][2:].upper()}
         return event
 
     def _reorg(self, now_ms: int) -> Iterator[tuple[Event, bytes]]:
         """A swap is taken back, at times twice, and mostly comes again in another block."""
-        event = self.random.choice(self._sent)
+        event = self._earlier()
         yield self._written({**event, "removed": True})
         if self.random.random() < 0.2:
             yield self._written({**event, "removed": True})
