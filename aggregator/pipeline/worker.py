@@ -55,6 +55,7 @@ class Worker:
         observer: Observer,
         name: str,
         sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._source = source
@@ -64,6 +65,7 @@ class Worker:
         self._observer = observer
         self._name = name
         self._sleep = sleep
+        self._monotonic = monotonic
         self._decoder = Decoder(settings.max_bytes, settings.max_skew_ms)
         self._restorer = Restorer(settings, source, name)
         self._invalid_share = InvalidShare(settings.max_invalid_share, settings.invalid_sample)
@@ -82,14 +84,26 @@ class Worker:
 
     def run(self) -> None:
         bind_contextvars(worker=self._name)
-        self._source.subscribe(self)
+        self.start()
         try:
             while not self._stopping:
-                self._guarded(self._step)
+                self.step()
         finally:
-            self._source.close()
-            self._sender.close()
-            self._drop_state()
+            self.close()
+
+    def start(self) -> None:
+        """Join the group."""
+        self._source.subscribe(self)
+
+    def step(self) -> None:
+        """One round: read, decide, apply, and publish and snapshot when it is time."""
+        self._guarded(self._step)
+
+    def close(self) -> None:
+        """Leave the group, saving what was assigned."""
+        self._source.close()
+        self._sender.close()
+        self._drop_state()
 
     def _step(self) -> None:
         stores = self._connected()
@@ -98,7 +112,7 @@ class Worker:
         self._finish_pending()
         if records:
             self._submit(records, stores)
-        now_ms, is_full = stores.clock.now_ms(), len(records) >= self._settings.batch_max // 2
+        now_ms, is_full = stores.clock.now_ms(), len(records) >= max(1, self._settings.batch_max // 2)
         self._is_behind = is_full and now_ms - records[-1].timestamp_ms > BEHIND_MS
         if not is_full or self._schedule.is_due(now_ms):
             self._finish_pending()
@@ -123,6 +137,7 @@ class Worker:
         while self._stores is None:
             try:
                 self._stores = self._open_stores(self._identity)
+                self._schedule = Schedule(self._settings.coalesce_ms, self._settings.snapshot_interval_ms)
             except StoreUnavailable as error:
                 log.error("%s; trying again in %.1f s", error, pause_s)
                 self._source.pause(self._wanted)
@@ -134,7 +149,7 @@ class Worker:
         return self._stores
 
     def _take_wanted(self, stores: StateStores) -> None:
-        now = time.monotonic()
+        now = self._monotonic()
         wanted = [number for number, due in self._wanted.items() if due <= now]
         if wanted:
             self._finish_pending()
@@ -260,7 +275,7 @@ class Worker:
         group may have given all of them away while we were not running."""
         log.error("%s; letting go", error)
         self._observer.fenced()
-        self._drop_state(retake_at=time.monotonic() + RETAKE_AFTER_S)
+        self._drop_state(retake_at=self._monotonic() + RETAKE_AFTER_S)
 
     def _drop_state(self, retake_at: float = 0.0) -> None:
         """Back to the last checkpoints: nothing in RAM is trusted any more."""
