@@ -214,7 +214,7 @@ class Ring:
                 active.setdefault(token, []).append(index)
         for rolling in self.rolling:
             if rolling.first <= index <= self.current:
-                rolling.enter(segment.items())
+                rolling.enter_packed(segment)
         return True
 
     def holds(self, token: str) -> bool:

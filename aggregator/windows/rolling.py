@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aggregator.windows.segments import BUYS, TOKEN, Row
+from aggregator.windows.segments import BUYS, TOKEN, PackedSegment, Row
 from swapstats.domain.window import Window
 
 _SUMS = slice(0, 5)
@@ -44,6 +44,23 @@ class RollingWindow:
                 total[4] += row[4]
                 if not any(total):
                     del totals[token]
+
+    def enter_packed(self, segment: PackedSegment) -> None:
+        """As `enter`, straight from the columns: a restore takes in millions of rows."""
+        totals = self.totals
+        columns = (segment.buy_usd, segment.sell_usd, segment.amounts, segment.buys, segment.sells)
+        for token, *sums in zip(segment.tokens, *columns, strict=True):
+            total = totals.get(token)
+            if total is None:
+                totals[token] = sums
+                continue
+            total[0] += sums[0]
+            total[1] += sums[1]
+            total[2] += sums[2]
+            total[3] += sums[3]
+            total[4] += sums[4]
+            if not total[3] and not any(total):
+                del totals[token]
 
     def leave(self, rows: Iterable[tuple[str, Row]]) -> None:
         """A segment's rows go out of the window."""

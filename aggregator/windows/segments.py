@@ -40,7 +40,7 @@ class SplitColumn:
         return (self.high[i] << _LOW_BITS) + self.low[i]
 
     def __iter__(self) -> Iterator[int]:
-        return ((high << _LOW_BITS) + low for high, low in zip(self.high, self.low, strict=True))
+        return iter([(high << _LOW_BITS) + low for high, low in zip(self.high, self.low, strict=True)])
 
     def __len__(self) -> int:
         return len(self.high)
