@@ -277,11 +277,11 @@ def _vwap(swaps: list[Counted]) -> Fraction | None:
 
 
 def _price(price: Fraction | None) -> str | None:
-    """Six decimals, or as many as eight significant digits of a small price need."""
+    """Six decimals, or as many as six significant digits of a small price need."""
     if price is None:
         return None
     places = 6
-    while price and price * 10**places < 10**7:
+    while price and price * 10**places < 10**5:
         places += 1
     return _rounded(price, places)
 

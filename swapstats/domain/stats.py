@@ -10,8 +10,8 @@ from typing import NamedTuple
 from swapstats.domain.amount import TOKEN_DIGITS, USD_DIGITS, format_ratio
 
 PRICE_DECIMALS = USD_DIGITS
-PRICE_SIGNIFICANT = 8
-"""Prices show six decimals, or as many more as a small price needs for eight significant digits."""
+PRICE_SIGNIFICANT = 6
+"""Prices show six decimals, or as many more as a small price needs for six significant digits."""
 
 
 class Edge(NamedTuple):

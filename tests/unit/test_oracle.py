@@ -90,7 +90,7 @@ def test_sums_and_prices_by_hand() -> None:
         for n, (time_ms, side, amount, usd) in enumerate(swaps)
     )
     stats = oracle.stats("1:0xaa", T0)
-    assert stats["price_usd"] == "2.0000000"  # 1.000000 (half-even) for 0.5, shown in eight digits
+    assert stats["price_usd"] == "2.000000"  # 1.000000 (half-even) for 0.5, shown in eight digits
     assert stats["windows"]["5m"] == {
         "from_ms": T0 - 295_000,
         "volume_usd": "11.000000",
@@ -110,7 +110,7 @@ def test_the_newest_price_comes_from_the_finest_width_that_still_holds_one() -> 
     oracle = Oracle()
     oracle.record(event(1, T0, amount_usd="3", amount_token="1"), T0)
     oracle.record(event(2, T0 + 30_000, amount_usd="9", amount_token="1"), T0 + 30_000)
-    assert oracle.stats("1:0xaa", T0 + 60_000)["price_usd"] == "9.0000000"
+    assert oracle.stats("1:0xaa", T0 + 60_000)["price_usd"] == "9.000000"
     assert oracle.stats("1:0xaa", T0 + 1_800_000)["price_usd"] == "6.0000000"
     assert oracle.stats("1:0xaa", T0 + 90_000_000)["price_usd"] is None
 

@@ -86,10 +86,10 @@ def test_the_symbol_is_that_of_the_newest_swap_else_any() -> None:
     ("usd", "token", "expected"),
     [
         (2_268 * USD, TOKEN, "2268.000000"),
-        (1, 3 * TOKEN, "0.00000033333333"),
+        (1, 3 * TOKEN, "0.000000333333"),
         (0, TOKEN, "0.000000"),
         (5 * USD, 0, None),
-        (1, 10**48, "0.0000000000000000000000000000000000010000000"),
+        (1, 10**48, "0.00000000000000000000000000000000000100000"),
     ],
 )
 def test_price(usd: int, token: int, expected: str | None) -> None:
