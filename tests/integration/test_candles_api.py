@@ -100,7 +100,7 @@ def test_a_candle_says_everything_about_its_interval(site):
             "to": "2026-09-21T12:01:00Z",
             "open": "10.000000",
             "high": "30.000000",
-            "low": "5.0000000",
+            "low": "5.000000",
             "close": "20.000000",
             "volume_usd": "65.000000",
             "buy_volume_usd": "35.000000",
@@ -149,12 +149,12 @@ def test_empty_candles_keep_the_price(site):
     items = site.items(f"{TOKEN}/candles", include_empty="true", **{"from": NOON, "limit": 5})
     assert [(item["close"], item["trades"]) for item in items] == [
         (None, 0),
-        ("7.0000000", 1),
-        ("7.0000000", 0),
-        ("9.0000000", 1),
-        ("9.0000000", 0),
+        ("7.000000", 1),
+        ("7.000000", 0),
+        ("9.000000", 1),
+        ("9.000000", 0),
     ]
-    assert items[2]["open"] == items[2]["high"] == items[2]["low"] == "7.0000000"
+    assert items[2]["open"] == items[2]["high"] == items[2]["low"] == "7.000000"
     assert items[0]["volume_usd"] == "0.000000"
 
 
@@ -260,7 +260,7 @@ def test_a_trade_says_everything_about_its_swap(site):
         "side": "sell",
         "amount_usd": "3.000000",
         "amount_token": "1.000000000000000000",
-        "price_usd": "3.0000000",
+        "price_usd": "3.000000",
         "tx_hash": "0x" + "0" * 64,
         "log_index": 3,
         "block_number": 17,

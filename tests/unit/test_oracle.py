@@ -100,7 +100,7 @@ def test_sums_and_prices_by_hand() -> None:
         "trades": 2,
         "buys": 1,
         "sells": 1,
-        "vwap_usd": "2.4444444",
+        "vwap_usd": "2.444444",
         "price_change_pct": "-20.00",
     }
     assert stats["windows"]["1h"]["price_change_pct"] == "-33.33"
@@ -111,7 +111,7 @@ def test_the_newest_price_comes_from_the_finest_width_that_still_holds_one() -> 
     oracle.record(event(1, T0, amount_usd="3", amount_token="1"), T0)
     oracle.record(event(2, T0 + 30_000, amount_usd="9", amount_token="1"), T0 + 30_000)
     assert oracle.stats("1:0xaa", T0 + 60_000)["price_usd"] == "9.000000"
-    assert oracle.stats("1:0xaa", T0 + 1_800_000)["price_usd"] == "6.0000000"
+    assert oracle.stats("1:0xaa", T0 + 1_800_000)["price_usd"] == "6.000000"
     assert oracle.stats("1:0xaa", T0 + 90_000_000)["price_usd"] is None
 
 
