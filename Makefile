@@ -33,8 +33,8 @@ lint: dev ## style, types, and the arrows between the rooms
 unit: dev
 	$(RUN) -m pytest -n $(JOBS) --dist loadfile -m "not slow" -rs
 
-chaos: dev ## break real parts, the long way
-	$(RUN) -m pytest tests/chaos -rs
+chaos: dev ## break real parts, the long way, and write what came of it into docs/reliability.md
+	SWAPSTATS_CHAOS_REPORT=docs/reliability.md $(RUN) -m pytest tests/chaos -v -s -rs
 
 bench: dev ## measure throughput and latency
 	$(RUN) -m tests.load.bench_live
@@ -42,6 +42,7 @@ bench: dev ## measure throughput and latency
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document
 	$(RUN) -m swapstats.metrics.document
+	$(RUN) -m swapstats.metrics.dashboards
 
 $(RUN):
 	@test -n "$(PYTHON)" || { echo "swapstats needs Python 3.11 or newer: apt-get install python3 python3-venv"; exit 1; }

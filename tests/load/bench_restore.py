@@ -20,7 +20,7 @@ from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_store import CheckpointMeta, SegmentKey
 from swapstats.ports.swap_source import SourceIdentity
-from tests.load.report import Row, publish
+from tests.load.report import SCALING, Row, publish
 
 MINUTE_MS, FIVE_SECONDS_MS = 60_000, 5_000
 MARGIN_MS = 180_000
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=20_000, help="tokens altogether (default: 20000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory, RedisServer(Path(directory)) as server:
-        publish("restoring a day", restore(server.url(), options.active, options.tokens))
+        publish("restoring a day", restore(server.url(), options.active, options.tokens), SCALING)
 
 
 def restore(url: str, active: int, tokens: int) -> list[Row]:

@@ -5,23 +5,25 @@ from os import cpu_count
 from pathlib import Path
 from platform import machine, python_version
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "performance.md"
+SCALING = DOCS / "scaling.md"
 
 Row = tuple[str, str]
 
 
-def publish(section: str, rows: Sequence[Row]) -> None:
-    """Print a section's rows, and put them between its markers in docs/performance.md."""
+def publish(section: str, rows: Sequence[Row], page_path: Path = PAGE) -> None:
+    """Print a section's rows, and put them between its markers in a page of docs/."""
     table = ["| figure | measured |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
     body = f"Python {python_version()} on {machine()}, {cpu_count()} cores shared by everything.\n\n" + "\n".join(table)
     print(f"\n{section}\n{body}\n")
     begin, end = f"<!-- {section} -->", f"<!-- end of {section} -->"
-    page = PAGE.read_text()
+    page = page_path.read_text()
     head, _, rest = page.partition(begin)
     _, found, tail = rest.partition(end)
     if not found:
-        raise ValueError(f"{PAGE.name} has no place for the section {section!r}")
-    PAGE.write_text(f"{head}{begin}\n{body}\n{end}{tail}")
+        raise ValueError(f"{page_path.name} has no place for the section {section!r}")
+    page_path.write_text(f"{head}{begin}\n{body}\n{end}{tail}")
 
 
 def percentile(values: Sequence[float], share: float) -> float:
