@@ -90,6 +90,7 @@ export class SwapStats extends EventTarget {
   #timers = { retry: undefined, ping: undefined, pong: undefined, again: undefined };
   #pingSentAt = 0;
   #pings = 0;
+  #why;
   #roundTrip = Infinity;
   #listening = new AbortController();
 
@@ -183,12 +184,17 @@ export class SwapStats extends EventTarget {
       this.#enter("closed", reason || `code ${code}`);
       return;
     }
-    this.#lost(this.reason ?? (reason || `code ${code}`));
+    if (reason) this.#why = reason;
+    this.#lost(`code ${code}`);
   }
 
-  /** Waits a random while, the longer the more often it has failed, so that clients do not come back all at once. */
+  /**
+   * Waits a random while, the longer the more often it has failed, so that clients do not come back all at once. The
+   * reason stays that of the first failure until the server gives another, or lets us in again.
+   */
   #lost(reason) {
     this.#forgetTimers();
+    this.#why ??= reason;
     this.#socket = null;
     this.#asked.clear();
     for (const subscription of this.#subscriptions) subscription.forget();
@@ -197,7 +203,7 @@ export class SwapStats extends EventTarget {
     this.#attempts += 1;
     this.retryAt = Date.now() + delay;
     this.#timers.retry = setTimeout(() => this.#connect(), delay);
-    this.#enter("waiting", reason);
+    this.#enter("waiting", this.#why);
   }
 
 
@@ -255,12 +261,13 @@ export class SwapStats extends EventTarget {
       case "error":
         return this.#refused(message);
       case "bye":
-        this.reason = message.reason;
+        this.#why = message.reason;
     }
   }
 
   #welcomed(message) {
     this.welcome = message;
+    this.#why = undefined;
     this.#pings = 0;
     this.#roundTrip = Infinity;
     this.#enter("open");

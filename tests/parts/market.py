@@ -71,8 +71,8 @@ class Market:
 
     def move(self, now_ms: int, how_many: int) -> dict[str, Part]:
         """So many tokens are traded, the greater ones more often; all of them where it is as many as there are."""
-        chosen: Iterable[Asset] = self.assets
-        if how_many < len(self.assets):
+        chosen: Iterable[Asset] = self.assets if how_many else ()
+        if 0 < how_many < len(self.assets):
             chosen = self.dice.choices(self.assets, [asset.weight for asset in self.assets], k=how_many)
         for asset in chosen:
             asset.trade(now_ms)

@@ -29,7 +29,7 @@ class Publisher:
         self._live = RedisLiveWriter(self._session, PREFIX, source)
         lease = RedisCheckpointStore(self._session, PREFIX, source, ttl_ms=60_000).take(0, "publisher")
         self._epochs = {0: lease.epoch}
-        self._sender = ChannelLayerSender(RedisPubSubChannelLayer(hosts=[layer_url]))
+        self._sender = ChannelLayerSender(RedisPubSubChannelLayer(hosts=[layer_url], prefix="swapstats"))
         self._source = source.key
         self._live_epoch = live_epoch
         self.seq = 0

@@ -25,7 +25,6 @@ let data;
 let order = [];
 let orderedAt = -Infinity;
 let reorder;
-let turn = 0;
 let mostVolume = 1;
 let corrections = 0;
 
@@ -103,9 +102,10 @@ const draw = onFrame(() => {
   arrange();
   for (const id of dirty) {
     const row = rows.get(id);
-    if (row?.visible) drawRow(row, id);
+    if (!row) dirty.delete(id);
+    else if (row.visible) drawRow(row, id);
   }
-  refreshHidden();
+  drawHidden();
 });
 
 function drawRow(row, id) {
@@ -114,12 +114,12 @@ function drawRow(row, id) {
   if (stats) row.draw(stats, wanted.window, mostVolume, live.now());
 }
 
-/** Rows out of sight are brought up to date too, a few at a time. */
-function refreshHidden() {
-  for (let count = Math.min(HIDDEN_PER_FRAME, order.length); count > 0; count--) {
-    const id = order[turn++ % order.length];
-    const row = rows.get(id);
-    if (row && dirty.has(id)) drawRow(row, id);
+/** Rows out of sight are brought up to date too, a few with each frame. */
+function drawHidden() {
+  let left = HIDDEN_PER_FRAME;
+  for (const id of dirty) {
+    if (left-- === 0) return draw();
+    drawRow(rows.get(id), id);
   }
 }
 
