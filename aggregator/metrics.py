@@ -1,6 +1,7 @@
 """What a worker (`manage.py consume`) shows."""
 
 from swapstats.domain.outcome import Outcome
+from swapstats.domain.swap import InvalidReason
 from swapstats.metrics.catalogue import ROWS, counter, gauge, histogram
 
 INGESTED = counter("consume", "events_ingested_total", "Records read from the log, those read again included")
@@ -10,7 +11,9 @@ LATE = counter("consume", "events_late_total", "Swaps that reached the log more 
 RETRACTED = counter("consume", "events_retracted_total", "Retractions of a swap decided before")
 PARKED = counter("consume", "events_parked_total", "Retractions that came before their swap")
 CANCELLED = counter("consume", "events_cancelled_total", "Swaps whose retraction had come before")
-DEAD_LETTERED = counter("consume", "events_dead_lettered_total", "Records that are no valid swap events", "reason")
+DEAD_LETTERED = counter(
+    "consume", "events_dead_lettered_total", "Records that are no valid swap events", "reason", known=InvalidReason
+)
 
 BY_OUTCOME = {
     Outcome.APPLIED: APPLIED,
@@ -41,7 +44,13 @@ SNAPSHOT_TIME = gauge(
 PUBLISH_TIME = gauge("consume", "last_publish_timestamp_seconds", "When a worker last told readers", merge="livemin")
 RESTORES = counter("consume", "restores_after_failure_total", "Times that a worker went back to its snapshots")
 FENCED = counter("consume", "partitions_fenced_total", "Partitions that another worker had taken meanwhile")
-REBALANCES = counter("consume", "rebalances_total", "Changes of the partitions held: assigned, revoked, lost", "kind")
+REBALANCES = counter(
+    "consume",
+    "rebalances_total",
+    "Changes of the partitions held: assigned, revoked, lost",
+    "kind",
+    known=("assigned", "revoked", "lost"),
+)
 PARTITIONS = gauge("consume", "partitions_held", "Partitions that are this worker's")
 TOKENS = gauge("consume", "window_tokens", "Tokens with swaps in the rings of this worker's partitions")
 SEGMENTS = gauge("consume", "ring_segments", "Buckets held with swaps in them, by their width", "width_ms")

@@ -10,6 +10,7 @@ RECORDS = counter(
     "archive_records_total",
     "Records by what became of them: archived, held (before), invalid, rejected (by ClickHouse, kept aside)",
     "outcome",
+    known=("archived", "held", "invalid", "rejected"),
 )
 RETRIES = counter("archive", "archive_retries_total", "Attempts at ClickHouse that failed and were repeated")
 MISSED = counter(

@@ -1,6 +1,6 @@
 """How a metric is declared, and the list of all that were."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Literal, NamedTuple
 
@@ -49,10 +49,14 @@ class Metric(NamedTuple):
 _declared: dict[str, Metric] = {}
 
 
-def counter(shown_by: Shown, name: str, meaning: str, *labels: str) -> Counter:
-    """`name` ends in `_total`."""
+def counter(shown_by: Shown, name: str, meaning: str, *labels: str, known: Iterable[str] = ()) -> Counter:
+    """`name` ends in `_total`. `known` are values of its only label that are shown from the beginning, as 0: a series
+    that begins at 1 hides its first increase."""
     _declare(Metric(name, "counter", meaning, labels, shown_by))
-    return Counter(name, meaning, labels)
+    declared = Counter(name, meaning, labels)
+    for value in known:
+        declared.labels(value)
+    return declared
 
 
 def gauge(shown_by: Shown, name: str, meaning: str, *labels: str, merge: Merge = "livesum") -> Gauge:

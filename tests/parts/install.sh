@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that tests want and that no wheel brings: Java and Maven for a real Kafka, and a browser.
+# Installs the Debian packages that tests want and that no wheel brings: Java and Maven for a real Kafka, a browser, and
+# what the files in docker/ are checked with: Prometheus, its Alertmanager, nginx and kubectl. None is left running.
 # Only what is missing, and only as root; run by .ci/run.
 set -euo pipefail
 
@@ -7,6 +8,11 @@ missing=()
 command -v java >/dev/null || missing+=(default-jre-headless)
 command -v mvn >/dev/null || missing+=(maven)
 command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing+=(chromium)
+command -v promtool >/dev/null || missing+=(prometheus)
+command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
+command -v nginx >/dev/null || missing+=(nginx-light)
+command -v kubectl >/dev/null || missing+=(kubernetes-client)
+command -v go >/dev/null || missing+=(golang-go)
 
 if [ ${#missing[@]} -eq 0 ]; then
     exit 0
@@ -17,5 +23,6 @@ if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
 fi
 
 export DEBIAN_FRONTEND=noninteractive
+export RUNLEVEL=1 # packages that bring a service do not start it
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}"
