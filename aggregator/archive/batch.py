@@ -24,9 +24,8 @@ class Batch:
     held: int = 0
     """How many of its records the archive held before."""
 
-    def has_room(self, record: Record) -> bool:
-        span = record.offset - self.first.get(record.partition, record.offset)
-        return self.records < MAX_BATCH and span < MAX_BATCH
+    def has_room(self, partition: int, offset: int) -> bool:
+        return self.records < MAX_BATCH and offset - self.first.setdefault(partition, offset) < MAX_BATCH
 
 
 class Inbox:
@@ -43,27 +42,34 @@ class Inbox:
 
     def begin(self, partition: int, held: frozenset[int]) -> None:
         """Says which of the records to come the archive holds already."""
-        self._held[partition] = held
+        if held:
+            self._held[partition] = held
+        else:
+            self._held.pop(partition, None)
 
     def add(self, records: Iterable[Record], now: float) -> None:
+        """The hot path of catching up."""
+        decode, held, grace_ms = self._decode, self._held, self._grace_ms
+        batch = self._batches[-1] if self._batches else None
         for record in records:
-            if not self._batches or not self._batches[-1].has_room(record):
-                self._batches.append(Batch(now))
-            self._add(self._batches[-1], record)
+            partition, offset, timestamp_ms, _, _ = record
+            if batch is None or not batch.has_room(partition, offset):
+                batch = self._begin_batch(partition, offset, now)
+            batch.records += 1
+            batch.following[partition] = offset + 1
+            swap = decode(record)
+            if isinstance(swap, Invalid):
+                batch.invalid += 1
+            elif held and offset in held.get(partition, ()):
+                batch.held += 1
+            else:
+                late = timestamp_ms - swap.event_time_ms > grace_ms and not swap.removed
+                batch.rows.append(Row(partition, offset, timestamp_ms, late, swap))
 
-    def _add(self, batch: Batch, record: Record) -> None:
-        partition, offset, timestamp_ms = record.partition, record.offset, record.timestamp_ms
-        swap = self._decode(record)
-        batch.records += 1
-        batch.first.setdefault(partition, offset)
-        batch.following[partition] = offset + 1
-        if isinstance(swap, Invalid):
-            batch.invalid += 1
-        elif offset in self._held[partition]:
-            batch.held += 1
-        else:
-            late = not swap.removed and timestamp_ms - swap.event_time_ms > self._grace_ms
-            batch.rows.append(Row(partition, offset, timestamp_ms, late, swap))
+    def _begin_batch(self, partition: int, offset: int, now: float) -> Batch:
+        batch = Batch(now, first={partition: offset})
+        self._batches.append(batch)
+        return batch
 
     def take(self, now: float, *, hurry: bool = False) -> Batch | None:
         """The oldest batch if it is due; in a `hurry` any is."""

@@ -125,9 +125,11 @@ class Candle(NamedTuple):
 
 
 class TradeKey(NamedTuple):
-    """A trade's place in a token's history. `block`: `#` and its hash, or `@` and its number, or nothing."""
+    """A trade's place in a token's history. `height` is the block's number, 0 where it is not known; `block` tells
+    blocks apart: `#` and its hash, or `@` and its number, or nothing."""
 
     event_time_ms: int
+    height: int
     log_index: int
     tx_hash: str
     block: str

@@ -112,7 +112,9 @@ def candles(rows: Iterable[Row], token: Token, interval: Interval, *, late: bool
 def _candle(start_ms: int, swaps: Sequence[Swap]) -> Candle:
     buys = [swap for swap in swaps if swap.is_buy]
     usd, buy_usd = (sum(swap.amount_usd for swap in some) for some in (swaps, buys))
-    priced = sorted((s for s in swaps if s.amount_token), key=lambda s: (s.event_time_ms, s.log_index, s.tx_hash))
+    priced = sorted(
+        (s for s in swaps if s.amount_token), key=lambda s: (s.event_time_ms, s.block_number or 0, s.log_index)
+    )
     ranked = sorted(priced, key=lambda swap: Fraction(swap.amount_usd, swap.amount_token))
     prices = (priced[0], ranked[-1], ranked[0], priced[-1]) if priced else (None,) * 4
     return Candle(
@@ -150,5 +152,9 @@ def trades(rows: Iterable[Row], token: Token) -> list[Trade]:
 def _key(swap: Swap) -> TradeKey:
     block = f"@{swap.block_number}" if swap.block_number is not None else ""
     return TradeKey(
-        swap.event_time_ms, swap.log_index, swap.tx_hash, f"#{swap.block_hash}" if swap.block_hash else block
+        swap.event_time_ms,
+        swap.block_number or 0,
+        swap.log_index,
+        swap.tx_hash,
+        f"#{swap.block_hash}" if swap.block_hash else block,
     )

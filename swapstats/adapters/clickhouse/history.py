@@ -1,8 +1,7 @@
 """Port swap_archive, read side, on ClickHouse: parameterised queries, each bounded in time, rows and memory."""
 
 import time
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from swapstats.adapters.clickhouse.pool import Pool
@@ -34,10 +33,10 @@ _CANDLES = """
 SELECT
     intDiv(toUnixTimestamp(start), %(width)s) * %(width)s AS span,
     sum(swaps), sum(buys), sum(buy_usd_e6), sum(sell_usd_e6), sum(token_e18),
-    argMinIf(open, open_at, open.2 > 0),
-    argMaxIf(high, (toFloat64(high.1) / toFloat64(high.2), start), open.2 > 0),
-    argMinIf(low, (toFloat64(low.1) / toFloat64(low.2), start), open.2 > 0),
-    argMaxIf(close, close_at, open.2 > 0),
+    argMinIf((open_usd_e6, open_token_e18), open_place, open_token_e18 > 0),
+    argMaxIf((high_usd_e6, high_token_e18), toFloat64(high_usd_e6) / toFloat64(high_token_e18), open_token_e18 > 0),
+    argMinIf((low_usd_e6, low_token_e18), toFloat64(low_usd_e6) / toFloat64(low_token_e18), open_token_e18 > 0),
+    argMaxIf((close_usd_e6, close_token_e18), close_place, open_token_e18 > 0),
     uniqCombined64Merge(traders)
 FROM {table} FINAL
 WHERE chain_id = %(chain_id)s AND token_address = %(address)s AND late <= %(late)s
@@ -59,25 +58,26 @@ _BLOCK = """if(block_hash != '', concat('#', block_hash),
 
 _TRADES = f"""
 SELECT
-    toUnixTimestamp64Milli(event_time), log_index, tx_hash, {_BLOCK} AS block,
+    toUnixTimestamp64Milli(event_time), ifNull(block_number, 0), log_index, tx_hash, {_BLOCK} AS block,
     is_buy, usd_e6, token_e18, block_hash, block_number, token_symbol, pool_address, trader, removed, late,
     (toUnixTimestamp64Milli(record_time), source_partition, source_offset)
 FROM raw_swaps
 WHERE chain_id = %(chain_id)s AND token_address = %(address)s
     AND event_time >= fromUnixTimestamp64Milli(%(since)s, 'UTC') AND {{earlier}}
-ORDER BY event_time DESC, log_index DESC, tx_hash DESC, block DESC
+ORDER BY event_time DESC, ifNull(block_number, 0) DESC, log_index DESC, tx_hash DESC, block DESC
 LIMIT %(limit)s
 """  # noqa: S608 - constants
 
-_EARLIER = """event_time <= fromUnixTimestamp64Milli(%(time)s, 'UTC') AND
-    (toUnixTimestamp64Milli(event_time), log_index, tx_hash, block)
-    < (%(time)s, %(log_index)s, %(tx_hash)s, %(block)s)"""
+_EARLIER = """event_time <= fromUnixTimestamp64Milli(%(event_time_ms)s, 'UTC') AND
+    (toUnixTimestamp64Milli(event_time), ifNull(block_number, 0), log_index, tx_hash, block)
+    < (%(event_time_ms)s, %(height)s, %(log_index)s, %(tx_hash)s, %(block)s)"""
 
 
 class _Copy(NamedTuple):
     """A record of a trade, in the order of the columns above."""
 
     event_time_ms: int
+    height: int
     log_index: int
     tx_hash: str
     block: str
@@ -96,7 +96,7 @@ class _Copy(NamedTuple):
 
     @property
     def key(self) -> TradeKey:
-        return TradeKey(self.event_time_ms, self.log_index, self.tx_hash, self.block)
+        return TradeKey(self.event_time_ms, self.height, self.log_index, self.tx_hash, self.block)
 
 
 class ClickHouseHistory:
@@ -126,23 +126,22 @@ class ClickHouseHistory:
         return self._page(token, before, 0, limit)
 
     def _page(self, token: Token, before: TradeKey | None, since_ms: int, limit: int) -> list[Trade]:
-        """Copies of a trade stand beside each other. The last one read may have more of them, unless all were read."""
-        copies = 2 * limit + 100
-        while copies <= MAX_COPIES:
-            rows = self._copies(token, before, since_ms, copies)
-            groups = [list(group) for _, group in groupby(rows, key=lambda copy: copy.key)]
-            whole = groups if len(rows) < copies else groups[:-1]
-            trades = [trade for group in whole if (trade := _trade(token, group))]
-            if len(rows) < copies or len(trades) >= limit:
+        """All copies of a trade are of one moment. The last moment read may have more of them, unless all were read."""
+        most = 2 * limit + 100
+        while most <= MAX_COPIES:
+            copies = self._copies(token, before, since_ms, most)
+            is_all = len(copies) < most
+            whole = [copy for copy in copies if is_all or copy.event_time_ms > copies[-1].event_time_ms]
+            trades = _trades(token, whole)
+            if is_all or len(trades) >= limit:
                 return trades[:limit]
-            copies *= 8
+            most *= 8
         raise ArchiveUnavailable("too many copies of the same swaps to read a page of them")
 
     def _copies(self, token: Token, before: TradeKey | None, since_ms: int, limit: int) -> list[_Copy]:
         values: dict[str, object] = {**token._asdict(), "since": max(0, since_ms), "limit": limit}
         if before is not None:
-            time, log_index, tx_hash, block = before
-            values |= {"time": time, "log_index": log_index, "tx_hash": tx_hash, "block": block}
+            values |= before._asdict()
         sql = _TRADES.replace("{earlier}", _EARLIER if before else "1")
         with self._pool.connection() as connection:
             return [_Copy(*row) for row in connection.query(sql, values, SETTINGS)]
@@ -164,6 +163,15 @@ def _candle(row: Sequence[Any]) -> Candle:
     span, swaps, buys, buy_usd, sell_usd, token, *prices, traders = row
     open_, high, low, close = (Price(*price) if price[1] else None for price in prices)
     return Candle(span * 1000, swaps, buys, buy_usd, sell_usd, token, open_, high, low, close, traders)
+
+
+def _trades(token: Token, copies: Iterable[_Copy]) -> list[Trade]:
+    """The occurrences that these are all copies of, in the same order."""
+    groups: dict[tuple[object, ...], list[_Copy]] = {}
+    for copy in copies:
+        groups.setdefault((copy.event_time_ms, copy.log_index, copy.tx_hash, copy.block), []).append(copy)
+    trades = [trade for group in groups.values() if (trade := _trade(token, group))]
+    return sorted(trades, key=lambda trade: trade.key, reverse=True)
 
 
 def _trade(token: Token, copies: Sequence[_Copy]) -> Trade | None:

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS raw_swaps {on_cluster}
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMMDD(event_time)
 PRIMARY KEY (chain_id, token_address, event_time)
-ORDER BY (chain_id, token_address, event_time, log_index, tx_hash)
+ORDER BY (chain_id, token_address, event_time, ifNull(block_number, 0), log_index, tx_hash)
 SETTINGS non_replicated_deduplication_window = 10000, ttl_only_drop_parts = 1 {storage_policy};
 
 -- Records that are valid but that the table above refused; kept whole, so that nothing is lost.
