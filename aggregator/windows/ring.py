@@ -15,7 +15,6 @@ from aggregator.windows.segments import (
     BUYS,
     LAST_MS,
     SELL_USD,
-    SELLS,
     SYMBOL,
     TOKEN,
     OpenSegment,
@@ -51,7 +50,7 @@ class Ring:
         self._held = (longest_ms(windows) + margin_ms) // width_ms
         self._open: dict[int, OpenSegment] = {}
         self._packed: dict[int, PackedSegment] = {}
-        self._active: dict[str, list[int]] = {}  # token → sorted indices of the buckets in which it has trades
+        self._active: dict[str, list[int]] = {}  # token → sorted indices of the buckets with a row of it
         self.dirty: set[int] = set()
         self.dropped: set[int] = set()
         self.changed: set[str] = set()
@@ -86,7 +85,6 @@ class Ring:
         if row is None:
             row = self._new_row(index, token, event_ms)
         self.dirty.add(index)
-        before = row[BUYS] + row[SELLS]
         row[side] += usd
         row[TOKEN] += amount
         row[BUYS + side] += count
@@ -94,11 +92,8 @@ class Ring:
             row[LAST_MS] = event_ms
         if symbol:
             row[SYMBOL] = symbol
-        if not before:
-            self._activate(token, index)
-        elif before == -count:
-            self._deactivate(token, index)
-            self._drop_if_empty(token, index)
+        if not row[BUYS + side] and not any(row[:LAST_MS]):
+            self._drop_row(token, index)
         if index <= self.current:
             for rolling in self.rolling:
                 if rolling.first <= index:
@@ -109,7 +104,11 @@ class Ring:
         segment = self._open.get(index)
         if segment is None:
             segment = self._reopen(index)
-        return segment.setdefault(intern(token), [0, 0, 0, 0, 0, event_ms, None])
+        row = segment.get(token)
+        if row is None:
+            row = segment[intern(token)] = [0, 0, 0, 0, 0, event_ms, None]
+            self._activate(token, index)
+        return row
 
     def _reopen(self, index: int) -> OpenSegment:
         packed = self._packed.pop(index, None)
@@ -129,10 +128,11 @@ class Ring:
         if not indices:
             del self._active[token]
 
-    def _drop_if_empty(self, token: str, index: int) -> None:
-        """A row that retractions brought back to nothing is forgotten."""
-        if not any(self._open[index][token][:LAST_MS]):
-            del self._open[index][token]
+    def _drop_row(self, token: str, index: int) -> None:
+        """A row that retractions brought back to nothing is forgotten. One whose trades add up to none is not: where
+        its swaps were counted by other partitions, it still has something to add to theirs."""
+        self._deactivate(token, index)
+        del self._open[index][token]
 
     def advance(self, now_ms: int) -> None:
         """Move on to the bucket that holds `now_ms`: buckets enter the windows, leave them, and are dropped."""
@@ -168,9 +168,8 @@ class Ring:
     def _drop_old(self) -> None:
         first_held = self.first_held
         for index in [index for index in (*self._packed, *self._open) if index < first_held]:
-            for token, row in self._noticed(index):
-                if row[BUYS] + row[SELLS]:
-                    self._deactivate(token, index)
+            for token, _ in self._noticed(index):
+                self._deactivate(token, index)
             self._forget(index)
 
     def pack(self, before_ms: int) -> None:
@@ -209,9 +208,8 @@ class Ring:
             return False
         self._packed[index] = segment
         active = self._active
-        for token, buys, sells in zip(segment.tokens, segment.buys, segment.sells, strict=True):
-            if buys + sells:
-                active.setdefault(token, []).append(index)
+        for token in segment.tokens:
+            active.setdefault(token, []).append(index)
         for rolling in self.rolling:
             if rolling.first <= index <= self.current:
                 rolling.enter_packed(segment)
