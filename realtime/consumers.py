@@ -1,6 +1,7 @@
 """The WebSocket door: one consumer per client, moving text between the connection and the client's session."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.security.websocket import WebsocketDenier
 
 from realtime import metrics
+from realtime.admission import header
 from realtime.allowance import Allowance
 from realtime.origin import OriginRule
 from realtime.outbox import Outbox
@@ -16,13 +18,16 @@ from realtime.protocol import SUBPROTOCOL, Bye, ByeReason, CloseCode, ErrorCode,
 from realtime.service import Service
 from realtime.session import Session
 from realtime.stats_body import rfc3339
-from swapstats.domain.errors import MessageRefused
+from swapstats.domain.errors import MessageRefused, StoreUnavailable, TokenExpired, TokenRefused
+from swapstats.ports.token_verifier import Caller
 
 LAST_WORDS = "swapstats.last_words"
 """Marks what a server that knows how may send even to a client that does not read; others ignore it."""
 LAST_WORDS_S = 1.0
 """How long a client that is sent away gets to take its bye."""
 
+LEEWAY_S = 30
+"""By how much `Caller.expires_at_s` lies after the token's own end."""
 NO_LAYER = "none: clients never join the channel layer"
 
 Message = Mapping[str, Any]
@@ -44,6 +49,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._session = Session(self._service.desk, self._outbox)
         self._allowance = Allowance()
         self._writer: asyncio.Task[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
         self._blocked_since: float | None = None
         self._leaving = False
 
@@ -59,14 +65,17 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
     async def connect(self) -> None:
         """Whoever is refused is accepted first: only so do browsers learn the close code."""
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None)
-        refusal = self._refusal()
-        if refusal:
-            await self.dismiss(*refusal)
+        try:
+            caller = await self._caller()
+        except _Refused as refused:
+            await self.dismiss(*refused.args)
             return
         self._service.enter(self)
         self._session.open()
         self._writer = asyncio.get_running_loop().create_task(self._write())
         self._writer.add_done_callback(self._on_writer_done)
+        if caller:
+            self._end_with(caller)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self._leaving:
@@ -102,12 +111,30 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
                 await self.base_send({"type": "websocket.send", "text": encode(Bye(reason)), LAST_WORDS: True})
                 await self.close(code, reason)
 
-    def _refusal(self) -> tuple[ByeReason, CloseCode] | None:
-        headers = dict(self.scope["headers"])
-        origin, host = headers.get(b"origin"), headers.get(b"host", b"").decode("latin-1")
-        if not self._origins.allows(origin and origin.decode("latin-1"), host):
-            return ByeReason.ORIGIN_REFUSED, CloseCode.ORIGIN_REFUSED
-        return self._service.refusal()
+    async def _caller(self) -> Caller | None:
+        """None where everybody may connect. Raises _Refused."""
+        if not self._origins.allows(header(self.scope, b"origin"), header(self.scope, b"host") or ""):
+            raise _Refused(ByeReason.ORIGIN_REFUSED, CloseCode.ORIGIN_REFUSED)
+        try:
+            caller = await self._service.admission.caller(self.scope) if self._service.admission else None
+        except TokenExpired as error:
+            raise _Refused(ByeReason.TOKEN_EXPIRED, CloseCode.NOT_AUTHENTICATED) from error
+        except TokenRefused as error:
+            raise _Refused(ByeReason.NOT_AUTHENTICATED, CloseCode.NOT_AUTHENTICATED) from error
+        except StoreUnavailable as error:
+            raise _Refused(ByeReason.NOT_READY, CloseCode.TRY_AGAIN_LATER) from error
+        if refusal := self._service.refusal():
+            raise _Refused(*refusal)
+        return caller
+
+    def _end_with(self, caller: Caller) -> None:
+        """At the token's own end; one that was only taken by leeway lasts as long as that."""
+        left = caller.expires_at_s - LEEWAY_S - time.time()
+        loop = asyncio.get_running_loop()
+        self._expiry = loop.call_later(left if left > 0 else left + LEEWAY_S, self._on_expiry)
+
+    def _on_expiry(self) -> None:
+        self._service.dismiss(self, ByeReason.TOKEN_EXPIRED, CloseCode.NOT_AUTHENTICATED)
 
     async def _write(self) -> None:
         now = asyncio.get_running_loop().time
@@ -133,6 +160,12 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._sent.set()
         if self._writer:
             self._writer.cancel()
+        if self._expiry:
+            self._expiry.cancel()
+
+
+class _Refused(Exception):  # noqa: N818 - never leaves this file
+    """Its arguments are those of `dismiss`."""
 
 
 class NoSuchAddress(WebsocketDenier):  # type: ignore[misc]

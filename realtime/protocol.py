@@ -42,6 +42,7 @@ class ByeReason(StrEnum):
     ORIGIN_REFUSED = "origin_refused"
     TOO_MANY_CONNECTIONS = "too_many_connections"
     MESSAGE_TOO_BIG = "message_too_big"
+    NOT_READY = "not_ready"
 
 
 class CloseCode(IntEnum):

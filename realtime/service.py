@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from realtime import metrics
+from realtime.admission import Admission
 from realtime.hub import Hub
 from realtime.latency import FrameLatency
 from realtime.protocol import ByeReason, CloseCode, Limits
@@ -36,7 +37,8 @@ class Client(Protocol):
 
 
 class Service:
-    """Attached to the event loop of its clients, from the first one that comes to the last that leaves."""
+    """Attached to the event loop of its clients, from the first one that comes to the last that leaves. Without an
+    `admission` everybody may come in."""
 
     def __init__(
         self,
@@ -45,8 +47,10 @@ class Service:
         windows: Sequence[str],
         settings: WebSocket,
         now_ms: Callable[[], int] = wall_clock_ms,
+        admission: Admission | None = None,
     ) -> None:
         self.settings = settings
+        self.admission = admission
         self.hub = Hub(view)
         metrics.CLIENTS_LIMIT.set(settings.max_conn)
         limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))
@@ -83,18 +87,18 @@ class Service:
         """Send away whoever has not taken what was sent for too long."""
         limit = self.settings.slow_timeout_ms / 1000
         for client in [client for client in self.clients if client.blocked_s(now) > limit]:
-            self._dismiss(client, ByeReason.SLOW_CONSUMER, CloseCode.SLOW_CONSUMER)
+            self.dismiss(client, ByeReason.SLOW_CONSUMER, CloseCode.SLOW_CONSUMER)
 
     async def drain(self) -> None:
         """Let nobody in any more and send everybody home, a few at a time."""
         self.draining = True
         while self.clients:
             for client in list(self.clients)[: LEAVE_PER_SECOND // 20]:
-                self._dismiss(client, ByeReason.SERVER_SHUTDOWN, CloseCode.GOING_AWAY)
+                self.dismiss(client, ByeReason.SERVER_SHUTDOWN, CloseCode.GOING_AWAY)
             await asyncio.sleep(1 / 20)
         await asyncio.gather(*self._dismissals, return_exceptions=True)
 
-    def _dismiss(self, client: Client, reason: ByeReason, code: CloseCode) -> None:
+    def dismiss(self, client: Client, reason: ByeReason, code: CloseCode) -> None:
         self.leave(client)
         task = asyncio.get_running_loop().create_task(client.dismiss(reason, code))
         self._dismissals.add(task)

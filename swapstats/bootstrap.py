@@ -15,6 +15,7 @@ from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
 from aggregator.pipeline.worker import Worker
+from realtime.admission import Admission
 from realtime.feed import ViewFeed, run_in_thread
 from realtime.ranking import Ranking
 from realtime.service import Service
@@ -115,7 +116,8 @@ def token_ranking() -> Ranking:
 def websocket_service() -> Service:
     """This process's WebSocket clients; called in the thread of the event loop that serves them."""
     config, feed = load_config(), view_feed()
-    return Service(feed.view, token_ranking(), list(config.app.windows), config.api.ws, feed.now_ms)
+    admission = Admission(token_verifier, ticket_store) if config.security.jwt.enabled else None
+    return Service(feed.view, token_ranking(), list(config.app.windows), config.api.ws, feed.now_ms, admission)
 
 
 @_once_per_process

@@ -1,18 +1,14 @@
 """The WebSocket door behind a real server: who gets in, what they hear, and how connections end."""
 
 import asyncio
-import json
-from contextlib import suppress
-from typing import Any
 
 import pytest
 from channels.testing import WebsocketCommunicator
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.client import connect
 
 from realtime.protocol import CloseCode
 from tests.parts.live_feed import LiveFeed, traded
-from tests.parts.web_socket import PATIENCE_S, application, hear, service_of, serving, until
+from tests.parts.web_socket import PATIENCE_S, application, ending, hear, say, service_of, serving, until
 
 USDC = "1:0xa0b8"
 TOPIC = f"token:{USDC}"
@@ -23,21 +19,6 @@ def feed() -> LiveFeed:
     feed = LiveFeed()
     feed.begin({USDC: traded(1)})
     return feed
-
-
-async def say(client: ClientConnection, **message: Any) -> None:
-    await client.send(json.dumps(message))
-
-
-async def ending(client: ClientConnection) -> tuple[str | None, int | None]:
-    """The reason of the bye, and the close code."""
-    reason = None
-    async with asyncio.timeout(PATIENCE_S):
-        with suppress(ConnectionClosed):
-            while True:
-                message = json.loads(await client.recv())
-                reason = message.get("reason") if message["type"] == "bye" else reason
-    return reason, client.close_code
 
 
 async def test_from_the_first_word_to_a_patch(feed: LiveFeed) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import uvicorn
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
+from realtime.admission import Admission
 from realtime.ranking import Ranking
 from realtime.routing import websocket_application
 from realtime.server import DrainingServer, LingeringWebSocket
@@ -20,10 +22,9 @@ PATIENCE_S = 20
 """How long anything is waited for before a test gives up."""
 
 
-def service_of(feed: LiveFeed, **settings: Any) -> Service:
-    return Service(
-        feed.view, Ranking(feed.view), [window.name for window in WINDOWS], WebSocket(**settings), lambda: feed.now_ms
-    )
+def service_of(feed: LiveFeed, admission: Admission | None = None, **settings: Any) -> Service:
+    windows = [window.name for window in WINDOWS]
+    return Service(feed.view, Ranking(feed.view), windows, WebSocket(**settings), lambda: feed.now_ms, admission)
 
 
 def application(service: Service) -> Any:
@@ -79,3 +80,18 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def say(client: ClientConnection, **message: Any) -> None:
+    await client.send(json.dumps(message))
+
+
+async def ending(client: ClientConnection) -> tuple[str | None, int | None]:
+    """The reason of the bye, and the close code."""
+    reason = None
+    async with asyncio.timeout(PATIENCE_S):
+        with suppress(ConnectionClosed):
+            while True:
+                message = json.loads(await client.recv())
+                reason = message.get("reason") if message["type"] == "bye" else reason
+    return reason, client.close_code
