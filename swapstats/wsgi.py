@@ -9,6 +9,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 application = get_wsgi_application()
 
 from settings.config import load_config  # noqa: E402 - needs Django's settings
+from swapstats.bootstrap import view_feed  # noqa: E402
 from swapstats.operations import operate_web  # noqa: E402
 
 operate_web(load_config())
+view_feed()

@@ -61,7 +61,7 @@ class Monitored:
         ports = {"consume": self.worker, "archive": self.archive, "web": self.web}
         for job in config["scrape_configs"]:
             job["static_configs"] = [{"targets": [f"127.0.0.1:{ports[job['job_name']]}"]}]
-            del job["file_sd_configs"]
+            del job["dns_sd_configs"]
         (self.directory / "prometheus.yml").write_text(yaml.safe_dump(config))
         words = ["--config.file", self.directory / "prometheus.yml", "--storage.tsdb.path", self.directory / "tsdb"]
         address = f"--web.listen-address=127.0.0.1:{self.own}"

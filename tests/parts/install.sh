@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests want and that no wheel brings: Java and Maven for a real Kafka, a browser, and
-# what the files in docker/ are checked with: Prometheus, its Alertmanager, nginx and kubectl. None is left running.
+# what the files in docker/ are checked with: Prometheus, its Alertmanager, nginx and go (for pprof). None is left running.
 # Only what is missing, and only as root; run by .ci/run.
 set -euo pipefail
 
@@ -11,7 +11,6 @@ command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing
 command -v promtool >/dev/null || missing+=(prometheus)
 command -v amtool >/dev/null || missing+=(prometheus-alertmanager)
 command -v nginx >/dev/null || missing+=(nginx-light)
-command -v kubectl >/dev/null || missing+=(kubernetes-client)
 command -v go >/dev/null || missing+=(golang-go)
 
 if [ ${#missing[@]} -eq 0 ]; then
