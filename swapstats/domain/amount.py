@@ -52,16 +52,17 @@ def format_ratio(numerator: int, denominator: int, decimals: int, significant: i
     `significant` digits of a small number. `denominator` is not 0."""
     if denominator < 0:
         numerator, denominator = -numerator, -denominator
-    places = max(decimals, _places_for(abs(numerator), denominator, significant))
-    quotient, rest = divmod(abs(numerator) * 10**places, denominator)
+    size, places = abs(numerator), decimals
+    quotient, rest = divmod(size * 10**places, denominator)
+    if significant and size and quotient < 10 ** (significant - 1):
+        places = _places_for(size, denominator, significant)
+        quotient, rest = divmod(size * 10**places, denominator)
     quotient += 2 * rest > denominator or (2 * rest == denominator and quotient & 1)
     return format_amount(-quotient if numerator < 0 else quotient, places)
 
 
 def _places_for(numerator: int, denominator: int, significant: int) -> int:
-    """Fraction digits that `significant` digits of numerator / denominator need; 0 for a zero."""
-    if not numerator or not significant:
-        return 0
+    """Fraction digits that `significant` digits of numerator / denominator need."""
     exponent = len(str(numerator)) - len(str(denominator))
     if numerator * 10 ** max(0, -exponent) < denominator * 10 ** max(0, exponent):
         exponent -= 1
