@@ -59,11 +59,14 @@ class Overview:
         last = self._state
         if last is None:
             return State(self._epoch, 1, 0, body)
-        if not self.diff(last.body, body):
-            return last._replace(body=body)
-        return State(self._epoch, last.seq + 1, last.reorg_seq + _corrections(last.body, body), body)
+        if not self.patch(last.content, body):
+            return last._replace(content=body)
+        return State(self._epoch, last.seq + 1, last.reorg_seq + _corrections(last.content, body), body)
 
-    def diff(self, old: Json, new: Json) -> Json:
+    def body(self, content: Json) -> Json:
+        return content
+
+    def patch(self, old: Json, new: Json) -> Json:
         heads = {name: value for name, value in new.items() if name not in ("as_of", "tokens")}
         patch = diff({name: old[name] for name in heads}, heads)
         rows = {token_id: _diff_row(old["tokens"].get(token_id), row) for token_id, row in new["tokens"].items()}
@@ -77,7 +80,7 @@ class Overview:
 
     def _row(self, view: TokenView) -> Json:
         """A token that has not changed keeps its row."""
-        row: Json | None = self._state.body["tokens"].get(view.token_id) if self._state else None
+        row: Json | None = self._state.content["tokens"].get(view.token_id) if self._state else None
         if row is None or (row["epoch"], row["seq"]) != (view.epoch, view.seq):
             body = stats_body(view, self._view.symbols.matches(view.symbol), self.windows)
             return body | {"reorg_seq": view.reorg_seq}

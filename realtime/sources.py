@@ -1,14 +1,13 @@
-"""What topics show: where their states are read and how two of them differ."""
+"""`token:<id>`: one token's stats, with the windows that were chosen (None: all)."""
 
-from realtime.merge_patch import Json, diff_stats
-from realtime.stats_body import stats_body
+from realtime import figures
+from realtime.figures import Figures
+from realtime.merge_patch import Json
 from realtime.stream import State
 from realtime.view import LiveView
 
 
 class TokenStats:
-    """`token:<id>`: the stats answer of one token, with the windows chosen (None: all)."""
-
     def __init__(self, view: LiveView, token_id: str, windows: tuple[str, ...] | None) -> None:
         self.topic = f"token:{token_id}"
         self.token_id = token_id
@@ -18,8 +17,11 @@ class TokenStats:
     def read(self) -> State:
         """Raises ViewNotReady."""
         token = self._view.opening(self.token_id)
-        body = stats_body(token, self._view.symbols.matches(token.symbol), self.windows)
-        return State(token.epoch, token.seq, token.reorg_seq, body)
+        now = figures.figures(token, self._view.symbols.matches(token.symbol), self.windows)
+        return State(token.epoch, token.seq, token.reorg_seq, now)
 
-    def diff(self, old: Json, new: Json) -> Json:
-        return diff_stats(old, new)
+    def body(self, content: Figures) -> Json:
+        return figures.body(content)
+
+    def patch(self, old: Figures, new: Figures) -> Json:
+        return figures.patch(old, new)

@@ -10,17 +10,17 @@ Json = dict[str, Any]
 
 class State(NamedTuple):
     """What a topic holds. `seq` only grows while `epoch` stays; `reorg_seq` grows with every correction by a
-    retraction. `body` is not changed any more."""
+    retraction. `content` is its source's own and is not changed any more."""
 
     epoch: str
     seq: int
     reorg_seq: int
-    body: Json
+    content: Any
 
 
 class Source(Protocol):
-    """Where the states of `topic` come from. `token_id` names the one token that it depends on, None for all;
-    `windows` are those that were chosen, None for all."""
+    """Where the states of `topic` come from, and how they are told. `token_id` names the one token that it depends on,
+    None for all; `windows` are those that were chosen, None for all."""
 
     @property
     def topic(self) -> str: ...
@@ -34,8 +34,11 @@ class Source(Protocol):
     def read(self) -> State:
         """The state now. Raises ViewNotReady."""
 
-    def diff(self, old: Json, new: Json) -> Json:
-        """A merge patch between the bodies of two states; empty where there is nothing to tell."""
+    def body(self, content: Any) -> Json:
+        """All of a state."""
+
+    def patch(self, old: Any, new: Any) -> Json:
+        """The merge patch between the bodies of two states of one epoch; empty where there is nothing to tell."""
 
 
 class Version:
@@ -61,7 +64,8 @@ class Version:
         """The `snapshot` message."""
         if self._snapshot is None:
             state = self.state
-            self._snapshot = encode(Snapshot(self._source.topic, state.epoch, state.seq, state.body))
+            body = self._source.body(state.content)
+            self._snapshot = encode(Snapshot(self._source.topic, state.epoch, state.seq, body))
         return self._snapshot
 
     def patch_from(self, earlier: "Version") -> str:
@@ -74,7 +78,7 @@ class Version:
 
     def _encode_patch(self, earlier: State) -> str:
         state = self.state
-        data = self._source.diff(earlier.body, state.body) if state.seq > earlier.seq else None
+        data = self._source.patch(earlier.content, state.content) if state.seq > earlier.seq else None
         reason = "reorg" if state.reorg_seq > earlier.reorg_seq else None
         return encode(Patch(self._source.topic, state.epoch, earlier.seq, state.seq, data, reason)) if data else ""
 

@@ -187,8 +187,8 @@ def values(data: dict[str, Any]) -> Any:
 def test_a_row_that_has_not_changed_is_not_made_again(feed: LiveFeed) -> None:
     source = Topics(feed.view, Ranking(feed.view), NAMES).source("overview:5m", None, {})
     assert isinstance(source, Overview)
-    before = source.read().body["tokens"]
+    before = source.read().content["tokens"]
     feed.step({"1:0xa": traded(4)})
-    after = source.read().body["tokens"]
+    after = source.read().content["tokens"]
     assert after["1:0xb"] is before["1:0xb"]
     assert after["1:0xa"] is not before["1:0xa"]
