@@ -48,8 +48,8 @@ class Inbox:
             self._held.pop(partition, None)
 
     def add(self, records: Iterable[Record], now: float) -> None:
-        """The hot path of catching up."""
-        decode, held, grace_ms = self._decode, self._held, self._grace_ms
+        """The hot path of catching up; a named tuple is made twice as fast without its own constructor."""
+        decode, held, grace_ms, new = self._decode, self._held, self._grace_ms, tuple.__new__
         batch = self._batches[-1] if self._batches else None
         for record in records:
             partition, offset, timestamp_ms, _, _ = record
@@ -64,7 +64,7 @@ class Inbox:
                 batch.held += 1
             else:
                 late = timestamp_ms - swap.event_time_ms > grace_ms and not swap.removed
-                batch.rows.append(Row(partition, offset, timestamp_ms, late, swap))
+                batch.rows.append(new(Row, (partition, offset, timestamp_ms, late, swap)))
 
     def _begin_batch(self, partition: int, offset: int, now: float) -> Batch:
         batch = Batch(now, first={partition: offset})

@@ -65,6 +65,23 @@ def test_a_result_brings_its_columns(client):
     assert answer == ([(1, "a", [1, 2])], [("one", "UInt8"), ("letter", "String"), ("list", "Array(UInt8)")])
 
 
+COLUMN_TYPES = [
+    ("(1, 'a', [2])", "Tuple(UInt8, String, Array(UInt8))"),
+    ("CAST((1, 'a'), 'Tuple(x UInt8, y String)')", "Tuple(x UInt8, y String)"),
+    ("map('a', 1)", "Map(String, UInt8)"),
+    ("toLowCardinality('a')", "LowCardinality(String)"),
+    ("toInt256(7)", "Int256"),
+    ("NULL", "Nullable(Nothing)"),
+    ("toFixedString('ab', 2)", "FixedString(2)"),
+]
+
+
+@pytest.mark.parametrize(("expression", "kind"), COLUMN_TYPES)
+def test_columns_of_any_type_are_named(client, expression, kind):
+    _, columns = client.execute(f"SELECT {expression} AS a, 'end' AS b", with_column_types=True)
+    assert columns == [("a", kind), ("b", "String")]
+
+
 def test_an_empty_result_brings_its_columns_too(client):
     assert client.execute("SELECT 1 AS one WHERE 0", with_column_types=True) == ([], [("one", "UInt8")])
 
@@ -141,7 +158,7 @@ def test_a_constraint_refuses_the_whole_block(client, table):
 def test_a_type_that_cannot_be_told_apart_is_refused(client):
     name = f"t{uuid.uuid4().hex[:8]}"
     client.execute(f"CREATE TABLE {name} (a Map(String, UInt8)) ENGINE = Memory")
-    with pytest.raises(ServerException, match="cannot insert into a column of type Map"):
+    with pytest.raises(ServerException, match="cannot read a column of type Map"):
         client.execute(f"INSERT INTO {name} VALUES", [({"x": 1},)])
     client.execute(f"DROP TABLE {name}")
 

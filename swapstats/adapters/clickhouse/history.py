@@ -113,7 +113,7 @@ class ClickHouseHistory:
             "late": late,
         }
         with self._pool.connection() as connection:
-            rows = connection.query(sql, values, SETTINGS)
+            rows = connection.query(sql, values, {**SETTINGS, "max_threads": 1})
         return [_candle(row) for row in rows]
 
     def trades(self, token: Token, before: TradeKey | None, limit: int) -> list[Trade]:

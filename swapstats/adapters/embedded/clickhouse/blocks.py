@@ -1,13 +1,12 @@
-"""Copies a native block from a client's stream, column by column, so that its end is found.
-
-Nothing in the protocol says how long a block is: only its columns' types and its number of rows do. Layouts:
-ClickHouse's src/DataTypes/Serializations.
+"""Walks through native blocks, column by column: nothing but the columns' types and the number of rows says where a
+column ends, or a whole block. Layouts: ClickHouse's src/DataTypes/Serializations.
 """
 
 import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from clickhouse_driver.bufferedreader import CompressedBufferedReader
 from clickhouse_driver.bufferedwriter import CompressedBufferedWriter
 from clickhouse_driver.reader import read_binary_int32, read_binary_str, read_binary_uint8, read_binary_uint64
 from clickhouse_driver.varint import read_varint, write_varint
@@ -31,7 +30,7 @@ class Sink(Protocol):
 
 
 class UnsupportedType(Exception):  # noqa: N818 - reads as what it says
-    """A column type that cannot be inserted through this server."""
+    """A column type whose values cannot be told apart here."""
 
 
 def copy_block(reader: Any, sink: Sink) -> int:
@@ -51,6 +50,19 @@ def copy_block(reader: Any, sink: Sink) -> int:
     return int(columns)
 
 
+def columns_of(block: bytes) -> list[tuple[str, str]]:
+    """Names and types of the columns of a block in `Native` format. Raises UnsupportedType."""
+    reader = CompressedBufferedReader(iter([block]).__next__, BUFFER_BYTES)
+    writer = CompressedBufferedWriter(_Nowhere(), BUFFER_BYTES)
+    columns, rows = read_varint(reader), read_varint(reader)
+    return [_copy_column(rows, reader, writer) for _ in range(columns)]
+
+
+class _Nowhere:
+    def write(self, data: bytes, /) -> None:
+        """Lets it go."""
+
+
 def _skip_block_info(reader: Any) -> None:
     while field := read_varint(reader):
         if field == 1:
@@ -59,12 +71,13 @@ def _skip_block_info(reader: Any) -> None:
             read_binary_int32(reader)  # bucket_num
 
 
-def _copy_column(rows: int, reader: Any, writer: Any) -> None:
+def _copy_column(rows: int, reader: Any, writer: Any) -> tuple[str, str]:
     name, kind = read_binary_str(reader), read_binary_str(reader)
     write_binary_str(name, writer)
     write_binary_str(kind, writer)
     if rows:
         _copy_values(kind, rows, reader, writer)
+    return name, kind
 
 
 def _copy_values(kind: str, rows: int, reader: Any, writer: Any) -> None:
@@ -78,7 +91,7 @@ def _copy_values(kind: str, rows: int, reader: Any, writer: Any) -> None:
 def _parse(kind: str) -> tuple[str, str]:
     match = _TYPE.fullmatch(kind)
     if match is None:
-        raise UnsupportedType(f"cannot insert into a column of type {kind}")
+        raise UnsupportedType(f"cannot read a column of type {kind}")
     return match[1], match[2] or ""
 
 
@@ -89,7 +102,7 @@ def _fixed_bytes(name: str, arguments: str) -> int:
         precision = int(arguments.partition(",")[0])
         return next(size for digits, size in ((9, 4), (18, 8), (38, 16), (76, 32)) if precision <= digits)
     if name not in FIXED_BYTES:
-        raise UnsupportedType(f"cannot insert into a column of type {name}({arguments})")
+        raise UnsupportedType(f"cannot read a column of type {name}({arguments})")
     return FIXED_BYTES[name]
 
 
@@ -107,6 +120,23 @@ def _copy_array(inner: str, rows: int, reader: Any, writer: Any) -> None:
     writer.write(offsets)
     if total := int.from_bytes(offsets[-8:], "little"):
         _copy_values(inner, total, reader, writer)
+
+
+def _copy_tuple(elements: str, rows: int, reader: Any, writer: Any) -> None:
+    for element in _elements(elements):
+        _copy_values(element, rows, reader, writer)
+
+
+def _elements(arguments: str) -> list[str]:
+    """The types among a tuple's arguments, each of which may have a name before it."""
+    parts, depth = [""], 0
+    for letter in arguments:
+        depth += (letter == "(") - (letter == ")")
+        if letter == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [re.sub(r"^\s*\w+ (?=[A-Z])", "", part).strip() for part in parts]
 
 
 def _copy_low_cardinality(inner: str, _: int, reader: Any, writer: Any) -> None:
@@ -134,4 +164,5 @@ _COMPOSED: dict[str, Callable[[str, int, Any, Any], None]] = {
     "Nullable": _copy_nullable,
     "Array": _copy_array,
     "LowCardinality": _copy_low_cardinality,
+    "Tuple": _copy_tuple,
 }

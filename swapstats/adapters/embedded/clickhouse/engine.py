@@ -92,11 +92,11 @@ class Engine:
 
     def header(self, query: str) -> list[tuple[str, str]]:
         """Names and types of a query's columns; none for what is no SELECT."""
-        return self._describe(f"({query.strip().rstrip(';')})") if _SELECT.match(query) else []
+        return self._describe(f"({query.strip().rstrip(';')})") if is_select(query) else []
 
     def blocks(self, query: str) -> Generator[bytes]:
         """The query's result, each item one block in `Native` format. Closing the iterator cancels the query."""
-        if not _SELECT.match(query):
+        if not is_select(query):
             result = self.run(query).bytes()
             if result:
                 yield result
@@ -122,6 +122,10 @@ class Engine:
         answer = self._text(f"DESCRIBE TABLE {what} SETTINGS print_pretty_type_names = 0")
         rows = [line.split("\t") for line in answer.split("\n")]
         return [(row[0], row[1]) for row in rows if row[2] not in ("MATERIALIZED", "ALIAS")]
+
+
+def is_select(query: str) -> bool:
+    return bool(_SELECT.match(query))
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import io
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 from swapstats.adapters.embedded.clickhouse import wire
-from swapstats.adapters.embedded.clickhouse.blocks import UnsupportedType
-from swapstats.adapters.embedded.clickhouse.engine import Engine, EngineError, Insert
+from swapstats.adapters.embedded.clickhouse.blocks import UnsupportedType, columns_of
+from swapstats.adapters.embedded.clickhouse.engine import Engine, EngineError, Insert, is_select
 from swapstats.adapters.embedded.clickhouse.wire import ProtocolError, Query, Wire
 
 NAME = "ClickHouse"
@@ -80,8 +80,10 @@ class Session:
             self._wire.send_exception(error.code, str(error))
 
     def _select(self, engine: Engine, query: Query) -> None:
-        self._wire.send_block(wire.header_block(engine.header(query.text)), query.compressed)
-        with contextlib.closing(engine.blocks(query.text)) as blocks:
+        """A block without rows comes first: clients take the columns' names and types from it."""
+        columns, blocks = _begin(engine, query.text)
+        with contextlib.closing(blocks):
+            self._wire.send_block(wire.header_block(columns), query.compressed)
             for block in blocks:
                 self._wire.send_block(block, query.compressed)
                 if self._cancelled():
@@ -108,3 +110,25 @@ class Session:
         except UnsupportedType as error:  # the rest of the stream cannot be told apart
             self._wire.send_exception(UNKNOWN_TYPE, f"DB::Exception: {error}")
             raise EOFError from error
+
+
+def _begin(engine: Engine, text: str) -> tuple[list[tuple[str, str]], Generator[bytes]]:
+    """The columns of a query's result, and its blocks. The first block shows the columns, if there is one and its types
+    are plain; otherwise the engine is asked, which it only can be while no result is under way."""
+    blocks = engine.blocks(text)
+    first = next(blocks, None)
+    if first is None:
+        return engine.header(text), blocks
+    try:
+        return columns_of(first), _chain(first, blocks)
+    except UnsupportedType:
+        if not is_select(text):
+            return [], _chain(first, blocks)
+    blocks.close()
+    return engine.header(text), engine.blocks(text)
+
+
+def _chain(first: bytes, others: Generator[bytes]) -> Generator[bytes]:
+    with contextlib.closing(others):
+        yield first
+        yield from others
