@@ -58,7 +58,7 @@ def _policy(config: Config, server: Connection) -> Iterator[Finding]:
     else:
         yield ok(PART, "clickhouse.policy", f"{policy} has a cold volume")
         return
-    remedy = "give the server docker/clickhouse/storage.xml, or set stores.clickhouse.storage_policy to ''"
+    remedy = "give the server docker/clickhouse/config.d/storage.xml, or set `storage_policy: ''` in the file"
     yield warning(PART, "clickhouse.policy", what, remedy)
 
 

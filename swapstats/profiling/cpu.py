@@ -54,11 +54,14 @@ def _stack(frame: FrameType | None) -> tuple[tuple[CodeType, int], ...]:
 
 def _named(seen: dict[_Key, list[int]]) -> dict[Stack, tuple[int, ...]]:
     return {
-        (Frame(f"thread {name}", "", 0), *(Frame(code.co_qualname, code.co_filename, line) for code, line in stack)): (
-            *values,
-        )
+        (Frame(f"thread {name}", "", 0), *(_frame(code, line) for code, line in stack)): (*values,)
         for (name, stack), values in seen.items()
     }
+
+
+def _frame(code: CodeType, line: int) -> Frame:
+    """pprof takes what stands in angle brackets, as in `<lambda>`, for a C++ template and drops it."""
+    return Frame(code.co_qualname.replace("<", "").replace(">", ""), code.co_filename, line)
 
 
 class _ThreadClock:
