@@ -6,7 +6,7 @@ Comparing two of these finds what to tell without writing out anything that did 
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from realtime.stats_body import reaches_back, rfc3339, stats_body, token_body
+from realtime.stats_body import rfc3339, stats_body, token_body
 from realtime.token_view import TokenView
 from swapstats.domain.amount import TOKEN_DIGITS, USD_DIGITS, format_amount
 from swapstats.domain.stats import WindowPart, price_change_pct, price_usd
@@ -16,9 +16,10 @@ Json = dict[str, Any]
 
 
 class Told(NamedTuple):
-    """One window: its sums, and what is derived from them."""
+    """One window: where it begins, its sums, and what is derived from them."""
 
     window: Window
+    from_ms: int
     sums: WindowPart
     vwap_usd: str | None
     price_change_pct: str | None
@@ -36,14 +37,21 @@ class Figures(NamedTuple):
 
 
 def figures(view: TokenView, symbol_matches: int, names: Collection[str] | None) -> Figures:
-    newest = view.part.newest
+    newest, now_ms = view.part.newest, view.as_of_ms
     price = price_usd(newest.usd, newest.token) if newest else None
-    since = rfc3339(view.complete_since_ms) if reaches_back(view, names) else None
     windows = tuple(
-        Told(window, sums, price_usd(sums.usd, sums.token), price_change_pct(newest, sums.oldest))
+        Told(
+            window,
+            window.from_ms(now_ms),
+            sums,
+            price_usd(sums.usd, sums.token),
+            price_change_pct(newest, sums.oldest),
+        )
         for window, sums in zip(view.windows, view.part.windows, strict=True)
         if names is None or window.name in names
     )
+    is_cut = any(told.from_ms < view.complete_since_ms for told in windows)
+    since = rfc3339(view.complete_since_ms) if is_cut else None
     return Figures(view, symbol_matches, names, price, since, windows)
 
 
@@ -59,7 +67,7 @@ def patch(old: Figures, new: Figures) -> Json:
     windows = {
         now.window.name: fields
         for before, now in zip(old.windows, new.windows, strict=True)
-        if before[1:] != now[1:] and (fields := _window(before, now, new.view.as_of_ms))
+        if before[2:] != now[2:] and (fields := _window(before, now, new.view.as_of_ms))
     }
     if windows:
         change["windows"] = windows
@@ -106,6 +114,6 @@ def _window(old: Told, new: Told, as_of_ms: int) -> Json:
     if new.price_change_pct != old.price_change_pct:
         change["price_change_pct"] = new.price_change_pct
     if change:
-        change["from"] = rfc3339(new.window.from_ms(as_of_ms))
+        change["from"] = rfc3339(new.from_ms)
         change["to"] = rfc3339(as_of_ms)
     return change
