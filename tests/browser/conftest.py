@@ -96,7 +96,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop running, which no other test may find
 def browser(chromium_path: str) -> Iterator[Browser]:
     sandbox = [] if os.getuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
