@@ -13,7 +13,14 @@ from pydantic import SecretStr
 from redis import ConnectionPool
 from redis.backoff import NoBackoff
 from redis.connection import ConnectionInterface
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -91,7 +98,7 @@ class RedisSession:
         except NoScriptError as error:
             raise ScriptForgotten(str(error)) from error
         except ResponseError as error:
-            if str(error).startswith(_LOST_WRITES):
+            if isinstance(error, _LOST_WRITES) or str(error).startswith(_LOST_WRITES_SAID):
                 raise self._failed(error) from error
             raise StoreError(f"Redis refused a command: {error}") from error
         except (RedisError, OSError) as error:
@@ -126,8 +133,10 @@ def _ask_sentinels(sentinel: SentinelConfig, timeout_s: float) -> dict[str, Any]
     return {"host": host, "port": port}
 
 
-_LOST_WRITES = ("READONLY", "MASTERDOWN", "LOADING", "OOM", "MISCONF", "NOREPLICAS", "UNKILLABLE", "CLUSTERDOWN")
-"""Replies that say this server cannot take our writes now; what it took before may be gone when it can again."""
+_LOST_WRITES = (ClusterDownError, OutOfMemoryError, ReadOnlyError)
+_LOST_WRITES_SAID = ("MISCONF", "NOREPLICAS", "UNKILLABLE")
+"""Replies that say this server cannot take our writes now; what it took before may be gone when it can again. For the
+first redis-py has exceptions, without the word in their text; MASTERDOWN is a ClusterDownError, LOADING a ConnectionError."""
 
 
 class ScriptForgotten(StoreError):  # noqa: N818 - reads as the state it names
