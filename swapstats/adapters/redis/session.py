@@ -135,8 +135,8 @@ def _ask_sentinels(sentinel: SentinelConfig, timeout_s: float) -> dict[str, Any]
 
 _LOST_WRITES = (ClusterDownError, OutOfMemoryError, ReadOnlyError)
 _LOST_WRITES_SAID = ("MISCONF", "NOREPLICAS", "UNKILLABLE")
-"""Replies that say this server cannot take our writes now; what it took before may be gone when it can again. For the
-first redis-py has exceptions, without the word in their text; MASTERDOWN is a ClusterDownError, LOADING a ConnectionError."""
+"""Replies that say this server cannot take our writes now; what it took before may be gone when it can again. The first
+are exceptions of redis-py, whose text lacks the word; MASTERDOWN is a ClusterDownError, LOADING a ConnectionError."""
 
 
 class ScriptForgotten(StoreError):  # noqa: N818 - reads as the state it names
