@@ -42,10 +42,12 @@ class Outbox:
 
     def mark(self, subscription: Subscription) -> bool:
         """The subscription's stream has something new. Returns whether it waited already: one value less to send."""
-        waited = subscription in self._due
+        if subscription in self._due:
+            return True
+        if not self._due:
+            self._wake()
         self._due[subscription] = None
-        self._wake()
-        return waited
+        return False
 
     def forget(self, subscription: Subscription) -> None:
         """Send nothing more of this subscription."""

@@ -37,7 +37,7 @@ TITLES = {
 
 def page() -> str:
     """The page as it should be now."""
-    metrics = list(catalogue())
+    metrics = sorted(catalogue(), key=lambda metric: metric.name)
     return INTRODUCTION + "".join(_section(shown, title, metrics) for shown, title in TITLES.items())
 
 
