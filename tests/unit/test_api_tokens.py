@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import itertools
 import json
 import threading
 import time
@@ -135,6 +136,7 @@ def test_the_issuer_is_checked_where_one_is_configured(issuer: Any) -> None:
         forged({"alg": "HS256", "crit": ["exp"]}, claims()),
         forged({"alg": "HS256", "kid": {"a": 1}}, claims()),
     ],
+    ids=itertools.count(),  # by their number: tokens differ from process to process, and pytest-xdist minds that
 )  # fmt: skip
 def test_forgeries(verifier: JwtVerifier, token: str) -> None:
     with pytest.raises(BadToken):
