@@ -42,12 +42,10 @@ class Outbox:
 
     def mark(self, subscription: Subscription) -> bool:
         """The subscription's stream has something new. Returns whether it waited already: one value less to send."""
-        if subscription in self._due:
-            return True
-        if not self._due:
-            self._wake()
+        waited = subscription in self._due
         self._due[subscription] = None
-        return False
+        self._wake()
+        return waited
 
     def forget(self, subscription: Subscription) -> None:
         """Send nothing more of this subscription."""

@@ -9,13 +9,11 @@ import asyncio
 import gc
 import logging
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.protocol import State
 
 from realtime.consumers import LAST_WORDS
 
@@ -33,37 +31,12 @@ class LingeringWebSocket(WebSocketsSansIOProtocol):
     """Last words and the close go into the buffer however full it is, and after a while it is thrown away."""
 
     async def send(self, message: "ASGISendEvent") -> None:
-        if self._is_plain(message):
-            self.transport.write(_text_frame(message["text"].encode()))
-            return
         is_close = message["type"] == "websocket.close"
         if is_close or message.get(LAST_WORDS):
             self.writable.set()
         await super().send(message)
         if is_close:
             self.loop.call_later(LINGER_S, self.transport.abort)
-
-    def _is_plain(self, message: "ASGISendEvent") -> bool:
-        """Whether this is a text for a client that reads, on a connection that is simply open and not compressed. For
-        those, nearly all, the frame is made here, which takes a third of the time."""
-        return (
-            message["type"] == "websocket.send"
-            and message.get("text") is not None
-            and self.writable.is_set()
-            and self.handshake_complete
-            and self.conn.state is State.OPEN
-            and not (self.close_sent or self.disconnected or self.initial_response or self.conn.extensions)
-        )
-
-
-def _text_frame(payload: bytes) -> bytes:
-    """An unmasked, whole text frame: RFC 6455, 5.2."""
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65_536:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
 
 
 def spare_the_collector() -> None:

@@ -113,7 +113,7 @@ class _Ticker:
         self._hub = service.hub
         self._loop = loop
         self._tick_s = service.settings.coalesce_ms / 1000
-        self._due = loop.time() - self._tick_s
+        self._last = loop.time() - self._tick_s
         self._flush: TimerHandle | None = None
         self._latency = FrameLatency(service.desk.view)
         self._unsubscribe = service.desk.view.subscribe(self._hear)
@@ -133,17 +133,15 @@ class _Ticker:
     def _note(self, token_ids: frozenset[str]) -> None:
         if self._hub.note(token_ids) and self._flush is None:
             soon = self._loop.time() + GATHER_SHARE * self._tick_s
-            self._due = max(soon, self._due + self._tick_s)
-            self._flush = self._loop.call_at(self._due, self._on_flush)
+            self._flush = self._loop.call_at(max(soon, self._last + self._tick_s), self._on_flush)
 
     def _on_flush(self) -> None:
-        """A tick counts from when it was due, so that one that comes late does not put off all that follow."""
         self._flush = None
-        began = self._loop.time()
+        self._last = self._loop.time()
         self._latency.note(self._hub.due_tokens(), self._service.desk.now_ms())
         if dropped := self._hub.flush():
             metrics.DROPPED.inc(dropped)
-        metrics.FLUSH.observe((self._loop.time() - began) * 1000)
+        metrics.FLUSH.observe((self._loop.time() - self._last) * 1000)
         metrics.STREAMS.set(self._hub.streams)
 
     def _on_sweep(self) -> None:
