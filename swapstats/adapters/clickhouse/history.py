@@ -30,13 +30,17 @@ _STORED_IN = {
 }
 
 _CANDLES = """
+WITH
+    open_token_e18 > 0 AS priced,
+    toFloat64(high_usd_e6) / toFloat64(high_token_e18) AS high,
+    toFloat64(low_usd_e6) / toFloat64(low_token_e18) AS low
 SELECT
     intDiv(toUnixTimestamp(start), %(width)s) * %(width)s AS span,
     sum(swaps), sum(buys), sum(buy_usd_e6), sum(sell_usd_e6), sum(token_e18),
-    argMinIf((open_usd_e6, open_token_e18), open_place, open_token_e18 > 0),
-    argMaxIf((high_usd_e6, high_token_e18), toFloat64(high_usd_e6) / toFloat64(high_token_e18), open_token_e18 > 0),
-    argMinIf((low_usd_e6, low_token_e18), toFloat64(low_usd_e6) / toFloat64(low_token_e18), open_token_e18 > 0),
-    argMaxIf((close_usd_e6, close_token_e18), close_place, open_token_e18 > 0),
+    argMinIf(open_usd_e6, open_place, priced), argMinIf(open_token_e18, open_place, priced),
+    argMaxIf(high_usd_e6, high, priced), argMaxIf(high_token_e18, high, priced),
+    argMinIf(low_usd_e6, low, priced), argMinIf(low_token_e18, low, priced),
+    argMaxIf(close_usd_e6, close_place, priced), argMaxIf(close_token_e18, close_place, priced),
     uniqCombined64Merge(traders)
 FROM {table} FINAL
 WHERE chain_id = %(chain_id)s AND token_address = %(address)s AND late <= %(late)s
@@ -160,8 +164,8 @@ def _second(time_ms: int) -> int:
 
 
 def _candle(row: Sequence[Any]) -> Candle:
-    span, swaps, buys, buy_usd, sell_usd, token, *prices, traders = row
-    open_, high, low, close = (Price(*price) if price[1] else None for price in prices)
+    span, swaps, buys, buy_usd, sell_usd, token, *amounts, traders = row
+    open_, high, low, close = (Price(usd, of) if of else None for usd, of in zip(*[iter(amounts)] * 2, strict=True))
     return Candle(span * 1000, swaps, buys, buy_usd, sell_usd, token, open_, high, low, close, traders)
 
 
