@@ -37,6 +37,10 @@ group would have told us that they belong to somebody else."""
 BEHIND_MS = 5_000
 """A worker whose batches are full of records older than this is catching up."""
 
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+"""A store that can be reached and takes no writes (it is full) is tried again after pauses that double, from the second
+failure in a row on."""
+
 ASK_AGAIN_S = 1.0
 """How soon the log is asked again for a partition's bounds when it did not answer."""
 
@@ -77,6 +81,7 @@ class Worker:
         self._pending: Pending | None = None
         self._is_behind = False
         self._stopping = False
+        self._pause_s = 0.0
 
     def stop(self) -> None:
         """Let `run` end after the step at hand; safe in a signal handler."""
@@ -128,7 +133,14 @@ class Worker:
         except (StoreUnavailable, DeadLetterError) as error:
             log.error("%s; restoring from the last snapshots", error)
             self._observer.restored_after_failure()
-            self._drop_state()
+            self._pause()
+
+    def _pause(self) -> None:
+        """Let go of everything, and take it again a little later the more often that had to be done in a row."""
+        retake_at = self._monotonic() + self._pause_s
+        self._pause_s = min(max(FIRST_PAUSE_S, 2 * self._pause_s), LONGEST_PAUSE_S)
+        self._drop_state(retake_at)
+        self._wanted = {number: max(due, retake_at) for number, due in self._wanted.items()}
 
     def _connected(self) -> StateStores:
         """The stores, connected anew where need be. While they are away, partitions give no records, but the group
@@ -225,6 +237,7 @@ class Worker:
         if not steps:
             return
         stores.live.publish([step for _, step in steps], {p.number: p.lease.epoch for p, _ in steps})
+        self._pause_s = 0.0
         note_published(steps)
         self._sender.send(Tick(stores.source.key, self._name, [step for _, step in steps]))
 
