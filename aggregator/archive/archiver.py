@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from aggregator.archive import metrics
 from aggregator.archive.batch import Batch, Decode, Inbox
 from aggregator.archive.delivery import Delivery, Patience
 from aggregator.archive.refresher import Refresher
-from aggregator.archive.resume import BEGINNING, Start, locate
+from aggregator.archive.resume import BEGINNING, Ground, Start, survey
 from swapstats.domain.errors import SourceChanged, SourceUnavailable
 from swapstats.ports.swap_archive import ArchiveWriter
 from swapstats.ports.swap_source import SwapSource
@@ -47,17 +47,18 @@ class Archiver:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
-        self._identity = source.identity()
+        self._named = source.identity()
+        self._identity = self._named
         self._monotonic = monotonic
         self._inbox = Inbox(decode, settings.grace_ms, settings.batch_rows, settings.batch_interval_ms / 1000)
         self._archive = open_archive()
         self._worker = ThreadPoolExecutor(1, "archive")
-        self._refresher = Refresher(open_archive(), self._identity)
+        self._refresher = Refresher(open_archive())
         self._patience = Patience()
         self._partitions: set[int] = set()
         """Those that we read; the other assigned ones are in `_unplaced`."""
         self._unplaced: set[int] = set()
-        self._placing: Future[dict[int, Start]] | None = None
+        self._placing: Future[Ground] | None = None
         self._writing: tuple[Future[None], Batch] | None = None
         self._is_paused = False
         self._stopping = False
@@ -102,7 +103,7 @@ class Archiver:
         (writing, batch), self._writing = self._writing, None
         writing.result()
         self._source.commit(batch.following)
-        self._refresher.written(batch.following)
+        self._refresher.written(self._identity, batch.following)
         metrics.RECORDS.labels(outcome="archived").inc(len(batch.rows))
         metrics.RECORDS.labels(outcome="held").inc(batch.held)
         metrics.RECORDS.labels(outcome="invalid").inc(batch.invalid)
@@ -119,15 +120,18 @@ class Archiver:
 
     def _start_placing(self) -> None:
         if self._unplaced and not self._placing:
-            partitions, archive, identity = sorted(self._unplaced), self._archive, self._identity
-            self._placing = self._worker.submit(self._patience.insist, lambda: locate(archive, identity, partitions))
+            partitions, archive, named = sorted(self._unplaced), self._archive, self._named
+            self._placing = self._worker.submit(self._patience.insist, lambda: survey(archive, named, partitions))
 
     def _finish_placing(self) -> None:
         """Read on from where the archive ends. A partition whose bounds are not told is tried again."""
         if self._placing is None or not self._placing.done():
             return
-        starts, self._placing = self._placing.result(), None
-        for partition, start in starts.items():
+        ground, self._placing = self._placing.result(), None
+        if ground.source != self._identity and self._partitions:
+            raise SourceChanged(f"{self._identity.key} is now archived as {ground.source.key}")
+        self._identity = ground.source
+        for partition, start in ground.starts.items():
             if partition not in self._unplaced:
                 continue
             try:
@@ -139,10 +143,7 @@ class Archiver:
 
     def _begin(self, partition: int, start: Start, first: int, end: int) -> None:
         if start.end > end:
-            raise SourceChanged(
-                f"the archive holds partition {partition} up to offset {start.end - 1}, but the log ends at {end}: "
-                "it is another log under the same name"
-            )
+            self._set_aside(f"the archive holds partition {partition} up to {start.end - 1}, but the log ends at {end}")
         if BEGINNING.offset < start.offset < first:
             metrics.MISSED.inc(first - start.offset)
             log.error("partition %d: offsets %d to %d are gone from the log", partition, start.offset, first - 1)
@@ -150,8 +151,13 @@ class Archiver:
         self._source.seek(partition, max(start.offset, first))
         self._unplaced.discard(partition)
         self._partitions.add(partition)
-        self._refresher.written({partition: start.offset})
+        self._refresher.written(self._identity, {partition: start.offset})
         log.info("archiving partition %d from offset %d", partition, max(start.offset, first))
+
+    def _set_aside(self, reason: str) -> NoReturn:
+        """It is another log under the same name, whose rows must not be mixed with those of the former."""
+        self._worker.submit(self._archive.set_aside, self._named, self._identity).result()
+        raise SourceChanged(f"{reason}: it is another log, and what is held of {self._identity.key} is set aside")
 
     def _throttle(self) -> None:
         if self._inbox.is_full != self._is_paused:

@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 class Refresher:
     """Computes candles for what `written` told. `archive` is this thread's own."""
 
-    def __init__(self, archive: ArchiveWriter, source: SourceIdentity, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, archive: ArchiveWriter, interval_s: float = INTERVAL_S) -> None:
         self._archive = archive
-        self._source = source
+        self._source: SourceIdentity | None = None
         self._interval_s = interval_s
         self._written: dict[int, int] = {}
         self._changed = threading.Condition()
@@ -35,9 +35,10 @@ class Refresher:
     def start(self) -> None:
         self._thread.start()
 
-    def written(self, following: Mapping[int, int]) -> None:
-        """Everything below these offsets is in the archive."""
+    def written(self, source: SourceIdentity, following: Mapping[int, int]) -> None:
+        """Everything below these offsets of the log is in the archive."""
         with self._changed:
+            self._source = source
             self._written.update(following)
             self._is_dirty = True
             self._changed.notify()
@@ -72,7 +73,7 @@ class Refresher:
         """How long to rest then. What was left undone, or failed, stays to be done."""
         started = time.perf_counter()
         try:
-            done = self._archive.refresh(self._source, written)
+            done = self._source is None or self._archive.refresh(self._source, written)
         except ArchiveError as error:
             metrics.REFRESH_FAILURES.inc()
             log.error("candles are behind: %s", error)

@@ -18,6 +18,19 @@ class Start(NamedTuple):
 BEGINNING = Start(0, frozenset(), 0)
 
 
+class Ground(NamedTuple):
+    """What the archive says about the log: the name that rows carry, and where each partition goes on."""
+
+    source: SourceIdentity
+    starts: dict[int, Start]
+
+
+def survey(archive: ArchiveWriter, named: SourceIdentity, partitions: Sequence[int]) -> Ground:
+    """Of the log that its broker names so."""
+    source = archive.incarnation(named)
+    return Ground(source, locate(archive, source, partitions))
+
+
 def locate(archive: ArchiveWriter, source: SourceIdentity, partitions: Sequence[int]) -> dict[int, Start]:
     """The first offset of each partition that may be missing; BEGINNING where the archive has none of it.
 

@@ -31,7 +31,16 @@ class Row(NamedTuple):
 
 
 class ArchiveWriter(Protocol):
-    """What an archiver needs; used by one thread. Every call may raise ArchiveUnavailable or another ArchiveError."""
+    """What an archiver needs; used by one thread. Every call may raise ArchiveUnavailable or another ArchiveError.
+
+    `source` is the name that rows carry; `incarnation` tells it from the name that the broker gives its log.
+    """
+
+    def incarnation(self, named: SourceIdentity) -> SourceIdentity:
+        """Where rows of the log belong that its broker names so: the incarnation that was begun last."""
+
+    def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
+        """Begin another incarnation, since the log is not the one that the rows of `source` came from."""
 
     def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
         """The highest offset held of each partition; those without a row are left out."""

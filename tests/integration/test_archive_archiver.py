@@ -257,6 +257,9 @@ def test_another_log_under_the_same_name_is_not_mixed_in(desk):
     desk.start()
     with pytest.raises(AssertionError, match="SourceChanged"):
         desk.wait_for(lambda: False)
+    desk.failures.clear()
+    desk.start()
+    desk.wait_for(lambda: desk.query("SELECT count() FROM raw_swaps WHERE source LIKE '%~1'") == [(10,)])
 
 
 def test_it_waits_for_clickhouse_and_then_catches_up(own_desk, own_clickhouse):

@@ -22,6 +22,7 @@ TABLES = {
     "swap_hours",
     "swap_days",
     "candle_progress",
+    "log_incarnations",
     "schema_migrations",
 }
 

@@ -84,6 +84,6 @@ class _Archiving:
                 self._archiver = bootstrap.archiver(self._config)
                 if not self._stopping.is_set():
                     self._archiver.run()
-            except (SourceChanged, SourceUnavailable) as error:
+            except (SourceChanged, SourceUnavailable, ArchiveError) as error:
                 log.error("%s; beginning anew in %.0f s", error, RETRY_SECONDS)
                 self._stopping.wait(RETRY_SECONDS)

@@ -49,6 +49,17 @@ class ClickHouseArchive:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def incarnation(self, named: SourceIdentity) -> SourceIdentity:
+        rows = self._connection.query(
+            "SELECT max(number) FROM log_incarnations WHERE log = %(log)s", {"log": named.key}
+        )
+        number = rows[0][0]
+        return named._replace(incarnation=f"{named.incarnation}~{number}") if number else named
+
+    def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
+        number = int(source.incarnation.rpartition("~")[2]) if source != named else 0
+        self._connection.insert("log_incarnations", ("log", "number"), [[named.key], [number + 1]])
+
     def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
         """The candles know everything below their progress, so only what came since is looked at."""
         done = self._refreshed(source, partitions)

@@ -53,3 +53,14 @@ CREATE TABLE IF NOT EXISTS candle_progress {on_cluster}
 )
 ENGINE = {engine:ReplacingMergeTree(next_offset)}
 ORDER BY (source, source_partition);
+
+-- How often a log was found to be another one under the same name, as when a topic was recreated on a broker without
+-- topic ids. Rows of each incarnation have a source of their own.
+CREATE TABLE IF NOT EXISTS log_incarnations {on_cluster}
+(
+    log LowCardinality(String),
+    number UInt32,
+    since DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = {engine:ReplacingMergeTree(number)}
+ORDER BY log;
