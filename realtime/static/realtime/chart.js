@@ -33,18 +33,12 @@ export class Chart {
     matchMedia("(prefers-color-scheme: light)").addEventListener("change", () => this.#paint());
   }
 
-  /** Shows candles, oldest first, in place of what is shown: `{time, open, high, low, close, volume, rose}`. */
-  show(candles) {
+  /** Shows candles, oldest first: `{time, open, high, low, close, volume, rose}`; all of them in sight where `fit`. */
+  show(candles, fit) {
     this.#candles.setData(candles.filter((candle) => candle.open !== undefined));
     this.#volumes.setData(candles.map((candle) => this.#bar(candle)));
     this.#line.setData([]);
-    this.#chart.timeScale().fitContent();
-  }
-
-  /** Adds a candle at the end, or corrects the last one. */
-  update(candle) {
-    if (candle.open !== undefined) this.#candles.update(candle);
-    this.#volumes.update(this.#bar(candle));
+    if (fit) this.#chart.timeScale().fitContent();
   }
 
   /** Shows the points of the price in place of candles. */

@@ -14,7 +14,7 @@ const element = (id) => document.getElementById(id);
 export class History {
   #chart = new Chart(element("chart"));
   #interval = "1m";
-  #hasCandles = false;
+  #candles = new Map();
   #address;
 
   constructor(tokenId) {
@@ -27,13 +27,19 @@ export class History {
 
   /** Notes the live price. */
   point(value, milliseconds) {
-    if (value) this.#chart.point(Number(value), milliseconds, !this.#hasCandles);
+    if (value) this.#chart.point(Number(value), milliseconds, this.#candles.size === 0);
+  }
+
+  /** A chain took swaps back: any candle may have changed. */
+  corrected() {
+    this.#candles.clear();
+    this.#refresh();
   }
 
   #choose(chosen) {
     this.#interval = chosen.dataset.interval;
     for (const button of element("intervals").children) button.ariaPressed = String(button === chosen);
-    this.#hasCandles = false;
+    this.#candles.clear();
     this.#refreshCandles();
   }
 
@@ -43,16 +49,14 @@ export class History {
   }
 
   async #refreshCandles() {
-    const interval = this.#interval;
-    const limit = this.#hasCandles ? LATEST_CANDLES : CANDLES;
-    const answer = await this.#ask(`candles?interval=${interval}&limit=${limit}`);
+    const [interval, isFirst] = [this.#interval, this.#candles.size === 0];
+    const answer = await this.#ask(`candles?interval=${interval}&limit=${isFirst ? CANDLES : LATEST_CANDLES}`);
     if (interval !== this.#interval) return;
-    const candles = answer?.items.map(candleOf) ?? [];
-    if (this.#hasCandles) candles.forEach((candle) => this.#chart.update(candle));
-    else if (candles.length) this.#chart.show(candles);
+    for (const candle of answer?.items.map(candleOf) ?? []) this.#candles.set(candle.time, candle);
+    const candles = [...this.#candles.values()].sort((one, other) => one.time - other.time);
+    if (candles.length) this.#chart.show(candles, isFirst);
     else this.#chart.showLine();
-    this.#hasCandles ||= candles.length > 0;
-    element("chart-note").textContent = answer ? noteOf(interval, this.#hasCandles) : AWAY;
+    element("chart-note").textContent = answer ? noteOf(interval, candles.length > 0) : AWAY;
   }
 
   async #refreshSwaps() {
@@ -75,7 +79,7 @@ export class History {
   }
 }
 
-const AWAY = "The archive does not answer; the line is the price since you opened this page.";
+const AWAY = "The archive does not answer now; live prices go on.";
 const AWAY_SWAPS = "The archive does not answer now; the figures above are live all the same.";
 
 const noteOf = (interval, hasCandles) =>

@@ -23,6 +23,7 @@ live.subscribe(`token:${reference}`, (latest, change) => {
   element("problem").hidden = true;
   if (change.reason === "reorg") tellCorrection();
   history ??= new History(latest.token.id);
+  if (change.reason === "reorg") history.corrected();
   history.point(latest.price_usd, live.now());
   draw();
 });
