@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.conf import settings
 from jsonschema import Draft7Validator
 
 from settings.config import Config
@@ -142,8 +143,19 @@ class TestImage:
 
     def test_it_takes_only_what_it_needs(self):
         allowed = [line[1:] for line in (PROJECT_DIR / ".dockerignore").read_text().splitlines() if line[0] == "!"]
-        assert allowed == ["manage.py", "requirements.txt", "settings", "swapstats", "aggregator", "api", "realtime"]
+        assert allowed == [
+            "manage.py",
+            "requirements.txt",
+            "settings",
+            "swapstats",
+            "aggregator",
+            "api",
+            "realtime",
+            "clients",
+        ]
         assert all((PROJECT_DIR / path).exists() for path in allowed)
+        for directory in settings.STATICFILES_DIRS:
+            assert Path(directory).relative_to(PROJECT_DIR).parts[0] in allowed
 
     def test_nothing_in_production_needs_what_is_left_out(self):
         assert "chdb" not in (PROJECT_DIR / "requirements.txt").read_text()
