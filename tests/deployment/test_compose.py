@@ -154,7 +154,7 @@ class TestImage:
             "clients",
         ]
         assert all((PROJECT_DIR / path).exists() for path in allowed)
-        for directory in settings.STATICFILES_DIRS:
+        for _, directory in settings.STATICFILES_DIRS:
             assert Path(directory).relative_to(PROJECT_DIR).parts[0] in allowed
 
     def test_nothing_in_production_needs_what_is_left_out(self):
