@@ -6,7 +6,6 @@ and then a closed transport waits for its reader without end.
 """
 
 import asyncio
-import gc
 import logging
 import socket
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from realtime.consumers import LAST_WORDS
+from swapstats.garbage import spare_the_collector
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGISendEvent
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 
 LINGER_S = 2.0
 """How long a client may take to read what is on its way to it when the connection is closed."""
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
 
 
 class LingeringWebSocket(WebSocketsSansIOProtocol):
@@ -37,13 +36,6 @@ class LingeringWebSocket(WebSocketsSansIOProtocol):
         await super().send(message)
         if is_close:
             self.loop.call_later(LINGER_S, self.transport.abort)
-
-
-def spare_the_collector() -> None:
-    """What is made for each tick goes by its reference count; searching it for cycles took a third of a tick."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
 
 
 class DrainingServer(uvicorn.Server):

@@ -26,21 +26,23 @@ class Batch:
 
 
 def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> Batch:
-    """Decode each record; whether it is late is a matter of the record alone."""
+    """Decode each record; whether it is late is a matter of the record alone. The hot path: a named tuple is made
+    twice as fast without its own constructor."""
     swaps: list[Swap] = []
     claims: list[Claim] = []
     dead_letters: list[DeadLetter] = []
     last: dict[int, Record] = {}
-    decode = decoder.decode
+    decode, new = decoder.decode, tuple.__new__
     for record in records:
         swap = decode(record)
-        last[record.partition] = record
+        partition, offset, timestamp_ms, _, _ = record
+        last[partition] = record
         if isinstance(swap, Invalid):
             dead_letters.append(DeadLetter(record, swap))
             continue
-        late = record.timestamp_ms - swap.event_time_ms > grace_ms
+        late = timestamp_ms - swap.event_time_ms > grace_ms
         swaps.append(swap)
-        claims.append(Claim(occurrence_digest(swap), record.partition, record.offset, swap.removed, late))
+        claims.append(new(Claim, (occurrence_digest(swap), partition, offset, swap.removed, late)))
     return Batch(len(records), swaps, claims, dead_letters, last, records[0].timestamp_ms)
 
 

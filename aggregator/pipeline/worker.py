@@ -1,7 +1,7 @@
 """The worker: reads the log, keeps windows exact, tells readers, and can be killed at any moment.
 
 For a batch the order is: decode, dead-letter what is invalid, decide, apply; then, when it is time, publish, snapshot,
-commit. Decoding the next batch overlaps with the ledger's deciding the last one.
+commit. While the ledger decides a batch, the one before it is applied and the next one is read and decoded.
 
 Whatever goes wrong with the state store, the answer is the same: forget everything, connect anew, restore the last
 checkpoints and read on from there. Decisions are recorded by position, so a replay repeats them.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from aggregator.pipeline.batch import Pending, apply_batch, decode_batch
+from aggregator.pipeline.batch import Batch, Pending, apply_batch, decode_batch
 from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.invalid_share import InvalidShare
 from aggregator.pipeline.observer import Observer
@@ -114,7 +114,6 @@ class Worker:
         stores = self._connected()
         self._take_wanted(stores)
         records = self._ours(self._source.poll())
-        self._finish_pending()
         if records:
             self._submit(records, stores)
         now_ms, is_full = stores.clock.now_ms(), len(records) >= max(1, self._settings.batch_max // 2)
@@ -193,11 +192,13 @@ class Worker:
         with self._observer.stage("decode"):
             batch = decode_batch(records, self._decoder, self._settings.grace_ms)
         self._invalid_share.add(batch.records, len(batch.dead_letters))
+        decided = self._decided()
         if batch.dead_letters:
             self._put_away(batch.dead_letters, stores)
         epochs = {number: self._partitions[number].lease.epoch for number in batch.last}
-        decision = stores.ledger.decide(batch.claims, epochs)
-        self._pending = batch, decision
+        self._pending = batch, stores.ledger.decide(batch.claims, epochs)
+        if decided:
+            self._apply(*decided)
 
     def _put_away(self, letters: Sequence[DeadLetter], stores: StateStores) -> None:
         """Invalid records go to the dead letter queue before they count as done, and only once."""
@@ -210,11 +211,18 @@ class Worker:
             stores.checkpoints.note_dead_letters(self._partitions[number].lease, offset + 1)
 
     def _finish_pending(self) -> None:
+        if decided := self._decided():
+            self._apply(*decided)
+
+    def _decided(self) -> tuple[Batch, Sequence[int]] | None:
+        """Wait for the batch that is being decided, if there is one, and its outcomes."""
         if self._pending is None:
-            return
+            return None
         (batch, decision), self._pending = self._pending, None
         with self._observer.stage("decide"):
-            outcomes = decision()
+            return batch, decision()
+
+    def _apply(self, batch: Batch, outcomes: Sequence[int]) -> None:
         counts_late = self._settings.late_policy == "apply"
         with self._observer.stage("apply"):
             counts = apply_batch(batch, outcomes, self._partitions, counts_late=counts_late)

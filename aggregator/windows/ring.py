@@ -12,7 +12,6 @@ from sys import intern
 from aggregator.windows.rolling import RollingWindow
 from aggregator.windows.segments import (
     BUY_USD,
-    BUYS,
     LAST_MS,
     SELL_USD,
     SYMBOL,
@@ -20,6 +19,7 @@ from aggregator.windows.segments import (
     OpenSegment,
     PackedSegment,
     Row,
+    add_sums,
 )
 from swapstats.domain.stats import Edge
 from swapstats.domain.window import Window, longest_ms
@@ -75,29 +75,28 @@ class Ring:
         """How many tokens have trades in any bucket held."""
         return len(self._active)
 
-    def add(self, token: str, symbol: str | None, event_ms: int, side: int, usd: int, amount: int, count: int) -> None:
-        """Add one swap (`count` 1) to its bucket and the windows over it, or take it out (-1, amounts negative)."""
-        index = event_ms // self.width_ms
+    def add(self, token: str, time_ms: int, sums: Row) -> None:
+        """Add sums of a token's swaps, all of the bucket that holds `time_ms`, to it and the windows over it. Sums are
+        negative where more was retracted than came."""
+        index = time_ms // self.width_ms
         if index < self.current - self._held:
             return
         segment = self._open.get(index)
         row = segment.get(token) if segment is not None else None
         if row is None:
-            row = self._new_row(index, token, event_ms)
+            row = self._new_row(index, token, sums[LAST_MS])
         self.dirty.add(index)
-        row[side] += usd
-        row[TOKEN] += amount
-        row[BUYS + side] += count
-        if event_ms > row[LAST_MS]:  # noqa: PLR1730 - half the time of max()
-            row[LAST_MS] = event_ms
-        if symbol:
-            row[SYMBOL] = symbol
-        if not row[BUYS + side] and not any(row[:LAST_MS]):
+        add_sums(row, sums)
+        if sums[LAST_MS] > row[LAST_MS]:  # noqa: PLR1730 - half the time of max()
+            row[LAST_MS] = sums[LAST_MS]
+        if sums[SYMBOL]:
+            row[SYMBOL] = sums[SYMBOL]
+        if not any(row[:LAST_MS]):
             self._drop_row(token, index)
         if index <= self.current:
             for rolling in self.rolling:
                 if rolling.first <= index:
-                    rolling.add(token, side, usd, amount, count)
+                    rolling.add(token, sums)
 
     def _new_row(self, index: int, token: str, event_ms: int) -> Row:
         """The token's row of a bucket that has no open segment, or none with the token."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from aggregator.windows.segments import BUYS, TOKEN, PackedSegment, Row
+from aggregator.windows.segments import BUYS, PackedSegment, Row, add_sums
 from swapstats.domain.window import Window
 
 _SUMS = slice(0, 5)
@@ -19,31 +19,20 @@ class RollingWindow:
         self.totals: dict[str, Row] = {}
         """token → [buy USD, sell USD, token amount, buys, sells]; tokens with nothing in the window are absent."""
 
-    def add(self, token: str, side: int, usd: int, amount: int, count: int) -> None:
+    def add(self, token: str, sums: Row) -> None:
+        """What a row begins with, or sums of swaps as they come."""
         total = self.totals.get(token)
         if total is None:
-            total = self.totals[token] = [0, 0, 0, 0, 0]
-        total[side] += usd
-        total[TOKEN] += amount
-        total[BUYS + side] += count
-        if not total[BUYS + side] and not any(total):
+            total = self.totals[token] = sums[_SUMS]
+        else:
+            add_sums(total, sums)
+        if not total[BUYS] and not any(total):
             del self.totals[token]
 
     def enter(self, rows: Iterable[tuple[str, Row]]) -> None:
         """A segment's rows come into the window."""
-        totals = self.totals
         for token, row in rows:
-            total = totals.get(token)
-            if total is None:
-                totals[token] = row[_SUMS]
-            else:
-                total[0] += row[0]
-                total[1] += row[1]
-                total[2] += row[2]
-                total[3] += row[3]
-                total[4] += row[4]
-                if not any(total):
-                    del totals[token]
+            self.add(token, row)
 
     def enter_packed(self, segment: PackedSegment) -> None:
         """As `enter`, straight from the columns: a restore takes in millions of rows."""

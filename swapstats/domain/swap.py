@@ -62,7 +62,10 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]+")
 
 def canonical_identifier(identifier: str) -> str:
     """Hexadecimal addresses and hashes in lower case; others (base58) tell upper from lower case and stay."""
-    return identifier.lower() if _HEX.fullmatch(identifier) else identifier
+    lowered = identifier.lower()
+    if lowered == identifier or identifier[1:2] not in "xX" or not _HEX.fullmatch(identifier):
+        return identifier
+    return lowered
 
 
 def occurrence_digest(swap: Swap) -> bytes:
@@ -70,10 +73,8 @@ def occurrence_digest(swap: Swap) -> bytes:
     another block is another occurrence, and a redelivery is the same one."""
     if swap.block_hash is not None:
         block = f"#{swap.block_hash}"
-    elif swap.block_number is not None:
-        block = f"@{swap.block_number}"
     else:
-        block = ""
+        block = "" if swap.block_number is None else f"@{swap.block_number}"
     return blake2b(f"{len(block)}{block}{swap.event_id}".encode(), digest_size=16).digest()
 
 

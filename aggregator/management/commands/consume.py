@@ -14,6 +14,7 @@ from aggregator.pipeline.worker import Worker
 from settings.config import Config, load_config
 from swapstats import bootstrap, operations
 from swapstats.domain.errors import PartError, SourceChanged, SourceUnavailable, TooManyInvalid
+from swapstats.garbage import spare_the_collector
 from swapstats.supervisor.workers import run_workers
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Command(BaseCommand):
             return
         try:
             operations.operate_worker(config)
+            spare_the_collector()
             _Consumption(config).run()
         except TooManyInvalid as error:
             log.critical("%s", error)

@@ -35,9 +35,10 @@ local sweep_ms = math.ceil(keep_ms / SWEEPS)
 local stored = call('HMGET', index, 'level', 'next_split', 'entries', 'cursor', 'swept_at', 'young_at')
 local level, next_split = tonumber(stored[1] or MIN_LEVEL), tonumber(stored[2] or 0)
 local entries, cursor = tonumber(stored[3] or 0), tonumber(stored[4] or 0)
-local swept_at, young_at = tonumber(stored[5] or now), tonumber(stored[6] or now)
+local swept_at, young_at = tonumber(stored[5] or now), tonumber(stored[6] or 0)
 local size = 2 ^ level
--- How long a hash lives on unless it is tidied. While the sweep has not been on time for two rounds, insertions see to it.
+-- How long a hash lives on unless it is tidied. While there are few entries, so that every bucket of the beginning has
+-- its term, and while the sweep has not been on time for two rounds, insertions see to it.
 local term, is_young = string.format('%.0f', keep_ms + 3 * sweep_ms), true
 
 local function hash_of(text, at)
@@ -94,7 +95,7 @@ local function sweep()
   elseif due > 0 then
     swept_at = swept_at + due * sweep_ms / buckets
   end
-  is_young = now - young_at < 2 * sweep_ms
+  is_young = entries < LOAD * 2 ^ MIN_LEVEL or now - young_at < 2 * sweep_ms
 end
 
 local function split()
