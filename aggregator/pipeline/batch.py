@@ -56,25 +56,30 @@ def apply_batch(
     its records; each partition's own counts and offset move along."""
     adding = {Outcome.APPLIED, Outcome.LATE} if counts_late else {Outcome.APPLIED}
     removing = {Outcome.RETRACTED, Outcome.RETRACTED_LATE} if counts_late else {Outcome.RETRACTED}
-    counts: dict[int, Counter[int]] = {number: Counter() for number in batch.last}
     for swap, claim, outcome in zip(batch.swaps, batch.claims, outcomes, strict=True):
-        counts[claim.partition][outcome] += 1
         if outcome in adding:
             partitions[claim.partition].engine.apply(swap)
         elif outcome in removing:
             partitions[claim.partition].engine.retract(swap)
-    for letter in batch.dead_letters:
-        counts[letter.record.partition][Outcome.DEAD_LETTERED] += 1
-    return _account(batch, counts, partitions)
+    return _account(batch, _count(batch, outcomes), partitions)
 
 
-def _account(batch: Batch, counts: Mapping[int, Counter[int]], partitions: Mapping[int, Partition]) -> Counter[str]:
+def _count(batch: Batch, outcomes: Sequence[int]) -> Mapping[int, Counter[str]]:
+    """How often each outcome came, by partition and name."""
+    counts: dict[int, Counter[str]] = {number: Counter() for number in batch.last}
+    decided = Counter(zip([claim.partition for claim in batch.claims], outcomes, strict=True))
+    decided.update((letter.record.partition, Outcome.DEAD_LETTERED.value) for letter in batch.dead_letters)
+    for (number, outcome), count in decided.items():
+        counts[number][_NAMES[outcome]] = count
+    return counts
+
+
+def _account(batch: Batch, counts: Mapping[int, Counter[str]], partitions: Mapping[int, Partition]) -> Counter[str]:
     total: Counter[str] = Counter()
     for number, record in batch.last.items():
-        named = {_NAMES[outcome]: count for outcome, count in counts[number].items()}
-        partitions[number].outcomes.update(named)
+        partitions[number].outcomes.update(counts[number])
         partitions[number].next_offset = record.offset + 1
-        total.update(named)
+        total.update(counts[number])
     return total
 
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from swapstats.domain.amount import TOKEN_DIGITS, USD_DIGITS, parse_amount
-from swapstats.domain.swap import Invalid, InvalidReason, Swap, canonical_identifier
+from swapstats.domain.swap import Invalid, InvalidReason, Swap, canonical_identifier, token_id
 from swapstats.ports.swap_source import Record
 
 SCHEMA_VERSION = 1
@@ -96,26 +96,26 @@ class Decoder:
         symbol, block, pool, trader = event.token_symbol, event.block_hash, event.pool_address, event.trader
         if address is None:
             address, symbol = _alias(event)
-        address = canonical_identifier(address)
+        token, address = _token(chain_id, address)
         event_id = f"{chain_id}:{tx_hash}:{event.log_index}"
         if event.event_id != event_id and event.event_id is not None:
             _check_event_id(event, event_id)
         fields = (
             event_id,
-            f"{chain_id}:{address}",
+            token,
             event.side == "buy",
             _amount(event.amount_usd, USD_DIGITS, "amount_usd", value),
             _amount(event.amount_token, TOKEN_DIGITS, "amount_token", value),
             self._event_time(event.event_time, timestamp_ms),
             event.removed,
-            block and canonical_identifier(block),
+            block and _shared(block),
             event.block_number,
             symbol or None,
             chain_id,
             tx_hash,
             event.log_index,
             address,
-            pool and canonical_identifier(pool),
+            pool and _shared(pool),
             trader and canonical_identifier(trader),
         )
         return tuple.__new__(Swap, fields)  # twice as fast as Swap(...)
@@ -130,7 +130,18 @@ class Decoder:
         return event_ms
 
 
-@lru_cache(maxsize=4_096)  # the swaps of a block share its time
+_shared = lru_cache(maxsize=65_536)(canonical_identifier)
+"""For identifiers that many swaps have in common, so that they have one string in common too."""
+
+
+@lru_cache(maxsize=65_536)
+def _token(chain_id: int, address: str) -> tuple[str, str]:
+    """The token's identity, and its address in canonical form."""
+    address = canonical_identifier(address)
+    return token_id(chain_id, address), address
+
+
+@lru_cache(maxsize=65_536)  # the swaps of a block share its time
 def _epoch_ms(text: str) -> int:
     """Epoch milliseconds of an RFC 3339 time; finer digits are cut off."""
     plain = text

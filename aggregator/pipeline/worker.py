@@ -177,16 +177,19 @@ class Worker:
 
     def _ours(self, records: Sequence[Record]) -> Sequence[Record]:
         """Without records that were fetched before a seek or for a partition that has gone."""
-        partitions = self._partitions
-        ours = [r for r in records if r.partition in partitions and r.offset >= partitions[r.partition].next_offset]
-        for record in ours:
-            if partitions[record.partition].has_gap:
-                self._close_gap(partitions[record.partition], record)
+        starts = {number: partition.next_offset for number, partition in self._partitions.items()}
+        ours = [r for r in records if starts.get(r.partition, r.offset + 1) <= r.offset]
+        if any(partition.has_gap for partition in self._partitions.values()):
+            self._close_gaps(ours)
         return ours
 
-    def _close_gap(self, partition: Partition, first: Record) -> None:
-        partition.complete_since_ms = first.timestamp_ms + self._settings.max_skew_ms
-        partition.has_gap = False
+    def _close_gaps(self, records: Sequence[Record]) -> None:
+        """The first record after a gap tells from when on all is complete."""
+        for record in records:
+            partition = self._partitions[record.partition]
+            if partition.has_gap:
+                partition.complete_since_ms = record.timestamp_ms + self._settings.max_skew_ms
+                partition.has_gap = False
 
     def _submit(self, records: Sequence[Record], stores: StateStores) -> None:
         with self._observer.stage("decode"):

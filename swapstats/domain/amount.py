@@ -21,9 +21,9 @@ def parse_amount(text: str, digits: int) -> int:
     Raises ValueError, saying what was expected, for anything but a finite number from 0 to below 10^48.
     """
     whole, _, fraction = text.partition(".")
-    plain = 0 < len(whole) <= MAX_INTEGER_DIGITS and len(fraction) <= digits
-    if plain and (whole + fraction).isdecimal() and text.isascii():
-        return int(whole + fraction.ljust(digits, "0"))
+    number, missing = (whole + fraction).encode(), digits - len(fraction)
+    if 0 < len(whole) <= MAX_INTEGER_DIGITS and missing >= 0 and number.isdigit():
+        return int(number) * 10**missing if missing else int(number)
     return _parse_unusual(text, digits)
 
 
