@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.partition import Partition
-from swapstats.domain.outcome import Outcome
-from swapstats.domain.swap import Invalid, Swap, occurrence_digest
+from swapstats.domain.outcome import ELSEWHERE, Outcome
+from swapstats.domain.swap import Invalid, Retraction, Swap, occurrence_digest
 from swapstats.ports.dead_letters import DeadLetter
 from swapstats.ports.ledger import Claim
 from swapstats.ports.swap_source import Record
@@ -42,7 +42,8 @@ def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> 
             continue
         late = timestamp_ms - swap.event_time_ms > grace_ms
         swaps.append(swap)
-        claims.append(new(Claim, (occurrence_digest(swap), partition, offset, swap.removed, late)))
+        retraction = Retraction.of(swap) if swap.removed else None
+        claims.append(new(Claim, (occurrence_digest(swap), partition, offset, swap.removed, late, retraction)))
     return Batch(len(records), swaps, claims, dead_letters, last, records[0].timestamp_ms)
 
 
@@ -52,8 +53,8 @@ _NAMES = {outcome.value: outcome.name.lower() for outcome in Outcome}
 def apply_batch(
     batch: Batch, outcomes: Sequence[int], partitions: Mapping[int, Partition], *, counts_late: bool
 ) -> Counter[str]:
-    """Let the decided swaps act on their partitions' windows. Gives the batch's outcomes by name, which add up to
-    its records; each partition's own counts and offset move along."""
+    """Let the decided swaps act on their partitions' windows; what takes effect ELSEWHERE only counts. Gives the
+    batch's outcomes by name, which add up to its records; each partition's own counts and offset move along."""
     adding = {Outcome.APPLIED, Outcome.LATE} if counts_late else {Outcome.APPLIED}
     removing = {Outcome.RETRACTED, Outcome.RETRACTED_LATE} if counts_late else {Outcome.RETRACTED}
     for swap, claim, outcome in zip(batch.swaps, batch.claims, outcomes, strict=True):
@@ -70,7 +71,7 @@ def _count(batch: Batch, outcomes: Sequence[int]) -> Mapping[int, Counter[str]]:
     decided = Counter(zip([claim.partition for claim in batch.claims], outcomes, strict=True))
     decided.update((letter.record.partition, Outcome.DEAD_LETTERED.value) for letter in batch.dead_letters)
     for (number, outcome), count in decided.items():
-        counts[number][_NAMES[outcome]] = count
+        counts[number][_NAMES[outcome & ~ELSEWHERE]] += count
     return counts
 
 

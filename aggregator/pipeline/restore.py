@@ -19,9 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Beginning:
-    """Where to read from, and what is known to be missing before it."""
+    """Where to read from, what the windows contain already, and what is known to be missing before it."""
 
     next_offset: int
+    begins_at: int
     publish_from: int
     complete_since_ms: int
     has_gap: bool
@@ -66,24 +67,25 @@ class Restorer:
                 f" not the log it came from, so all state of {stores.source.key} is set aside"
             )
         if meta.next_offset >= low:
-            return _Beginning(meta.next_offset, 0, meta.complete_since_ms, has_gap=False)
+            return _Beginning(meta.next_offset, meta.begins_at, 0, meta.complete_since_ms, has_gap=False)
         log.error(
             "partition %d: the log begins at %d, but the snapshot ends at %d; the records between are lost",
             *(lease.partition, low, meta.next_offset),
         )
-        return _Beginning(low, 0, meta.complete_since_ms, has_gap=True)
+        begins_at = low if meta.begins_at == meta.next_offset else meta.begins_at
+        return _Beginning(low, begins_at, 0, meta.complete_since_ms, has_gap=True)
 
     def _begin(self, number: int, low: int, high: int, now_ms: int) -> _Beginning:
         """Without a checkpoint: where the configuration says, and nothing is published until that is read."""
         match self._settings.start:
             case "latest":
-                return _Beginning(high, high, now_ms, has_gap=False)
+                return _Beginning(high, high, high, now_ms, has_gap=False)
             case "earliest":
-                return _Beginning(low, high, 0, has_gap=low > 0)
+                return _Beginning(low, low, high, 0, has_gap=low > 0)
             case "window":
                 from_ms = now_ms - longest_ms(self._settings.windows) - self._settings.max_skew_ms
                 offset = max(low, self._source.offset_at(number, from_ms))
-                return _Beginning(offset, high, 0, has_gap=low > 0 and offset == low)
+                return _Beginning(offset, offset, high, 0, has_gap=low > 0 and offset == low)
 
     def _live_meta(self, stores: StateStores, lease: Lease) -> LiveMeta | None:
         """Where the live view stands that this partition continues."""
@@ -109,5 +111,7 @@ def _assemble(lease: Lease, engine: WindowEngine, beginning: _Beginning, live: L
         outcomes=Counter(meta.outcomes if meta else {}),
         revision=meta.revision if meta else 0,
         has_gap=beginning.has_gap,
-        saved_offset=meta.next_offset if meta else -1,
+        begins_at=beginning.begins_at,
+        mail_id=meta.mail_id if meta else "",
+        saved=(meta.next_offset, meta.mail_id) if meta else None,
     )

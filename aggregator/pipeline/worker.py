@@ -16,6 +16,7 @@ from structlog.contextvars import bind_contextvars, bound_contextvars
 from aggregator.pipeline.batch import Batch, Pending, apply_batch, decode_batch
 from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.invalid_share import InvalidShare
+from aggregator.pipeline.mail import deliver_mail
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.partition import Partition
 from aggregator.pipeline.parts import OpenStores, PipelineSettings, StateStores
@@ -244,6 +245,7 @@ class Worker:
             self._schedule.snapshotted(stores.clock.now_ms())
 
     def _publish(self, stores: StateStores, now_ms: int) -> None:
+        deliver_mail(self._partitions, stores.ledger, counts_late=self._settings.late_policy == "apply")
         steps = make_steps(self._partitions.values(), now_ms)
         if not steps:
             return

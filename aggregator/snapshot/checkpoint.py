@@ -17,11 +17,11 @@ def save_checkpoint(partition: Partition, store: CheckpointStore, now_ms: int) -
         for width_ms, bucket, segment in partition.engine.take_dirty()
     }
     dropped = [SegmentKey(*key) for key in partition.engine.take_dropped()]
-    moved = segments or dropped or partition.next_offset != partition.saved_offset
+    moved = segments or dropped or partition.progress != partition.saved
     if not moved and now_ms - partition.saved_at_ms < REFRESH_MS:
         return 0
     meta = partition.checkpoint_meta(now_ms)
     store.save(partition.lease, meta, segments, dropped)
     partition.revision = meta.revision
-    partition.saved_offset, partition.saved_at_ms = partition.next_offset, now_ms
+    partition.saved, partition.saved_at_ms = partition.progress, now_ms
     return sum(map(len, segments.values()))

@@ -1,7 +1,7 @@
 """The window engine of one partition: swaps in, exact rolling windows of every token out. Pure; time is passed in.
 
 What it holds is the sum of the swaps applied, whatever their order; `now` only chooses which buckets a window covers.
-A token's part may be negative where its swap was counted by another partition: parts only make sense added up.
+Retractions come to the partition that counted the swap, so a part holds what its own log added and nothing else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aggregator.windows.ring import Ring
 from aggregator.windows.segments import BUYS, LAST_MS, SYMBOL, TOKEN, PackedSegment, Row
 from swapstats.domain.stats import EMPTY_WINDOW, Part, WindowPart
-from swapstats.domain.swap import Swap
+from swapstats.domain.swap import Retraction, Swap
 from swapstats.domain.window import Window
 
 PACK_AFTER_MS = 180_000
@@ -53,12 +53,12 @@ class WindowEngine:
         """Count a swap in the bucket of its event time."""
         self._add(swap, swap.amount_usd, swap.amount_token, 1)
 
-    def retract(self, swap: Swap) -> None:
+    def retract(self, swap: Swap | Retraction) -> None:
         """Take a swap out again, exactly as it was added."""
         self._add(swap, -swap.amount_usd, -swap.amount_token, -1)
         self._reorged.add(swap.token_id)
 
-    def _add(self, swap: Swap, usd: int, amount: int, count: int) -> None:
+    def _add(self, swap: Swap | Retraction, usd: int, amount: int, count: int) -> None:
         event_ms, symbol = swap.event_time_ms, swap.token_symbol
         side = 0 if swap.is_buy else 1
         key = swap.token_id, event_ms // self._grain_ms

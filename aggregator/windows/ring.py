@@ -128,8 +128,8 @@ class Ring:
             del self._active[token]
 
     def _drop_row(self, token: str, index: int) -> None:
-        """A row that retractions brought back to nothing is forgotten. One whose trades add up to none is not: where
-        its swaps were counted by other partitions, it still has something to add to theirs."""
+        """A row that retractions brought back to nothing is forgotten. One whose trades add up to none is not, if its
+        amounts do not: then a retraction was not sent as its swap was."""
         self._deactivate(token, index)
         del self._open[index][token]
 

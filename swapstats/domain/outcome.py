@@ -22,3 +22,8 @@ class Outcome(IntEnum):
     """A removal that waits for its swap."""
     DEAD_LETTERED = 8
     """Not a valid swap event; kept in the dead letter topic with its reason."""
+
+
+ELSEWHERE = 16
+"""Added to the number of RETRACTED and RETRACTED_LATE where the swap was decided in another partition than its removal:
+the record is counted where it was read, and the swap is taken out where it was counted."""

@@ -36,6 +36,21 @@ class Swap(NamedTuple):
         return Side.BUY if self.is_buy else Side.SELL
 
 
+class Retraction(NamedTuple):
+    """What has to be known of a swap to take it out again."""
+
+    token_id: str
+    token_symbol: str | None
+    is_buy: bool
+    amount_usd: int
+    amount_token: int
+    event_time_ms: int
+
+    @classmethod
+    def of(cls, swap: Swap) -> "Retraction":
+        return cls(*(getattr(swap, name) for name in cls._fields))
+
+
 def event_id(chain_id: int, tx_hash: str, log_index: int) -> str:
     return f"{chain_id}:{tx_hash}:{log_index}"
 

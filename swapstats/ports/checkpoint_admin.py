@@ -36,4 +36,5 @@ class CheckpointAdmin(Protocol):
 
     def reset(self, source: SourceIdentity, partition: int, next_offset: int) -> None:
         """As `release`, and forget the windows: whoever takes the partition next replays it from this offset.
-        Decisions stay as recorded, so what is replayed has the same outcomes as before."""
+        Decisions stay as recorded, so what is replayed has the same outcomes as before; so does the mail, of which what
+        concerns earlier offsets will have no effect."""

@@ -21,7 +21,8 @@ class CheckpointMeta(NamedTuple):
 
     `next_offset` is the first offset that the segments do not contain. `outcomes` counts every record below it by
     its outcome's name, since the partition was begun. `complete_since_ms` is the event time from which on the windows
-    miss nothing (0: always), `saved_at_ms` when it was written.
+    miss nothing (0: always), `saved_at_ms` when it was written. `begins_at` is the first offset that the segments
+    contain, `mail_id` the last mail that took effect in them ("": none did).
     """
 
     revision: int
@@ -29,6 +30,8 @@ class CheckpointMeta(NamedTuple):
     outcomes: Mapping[str, int]
     complete_since_ms: int
     saved_at_ms: int
+    begins_at: int = 0
+    mail_id: str = ""
 
 
 class Lease(NamedTuple):

@@ -15,6 +15,10 @@ record that was decided, and its outcome. `decide` looks at a batch in order and
 | removal | decided at the same position | the recorded outcome again |
 | removal | decided at another position | DUPLICATE |
 
+A retraction takes effect where the swap was counted. Where addition and removal lie in different partitions, the
+outcome of the removal is marked ELSEWHERE, and the same atomic step puts the retraction into the mail of the addition's
+partition. The mark is recorded with the outcome, so a replay neither acts nor posts again.
+
 The same position always gets the same answer, whoever asks and however often, for as long as entries are kept (at
 least the longest window plus grace plus skew). So whoever replays a stretch of the log reaches the same state.
 """
@@ -22,19 +26,38 @@ least the longest window plus grace plus skew). So whoever replays a stretch of 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from swapstats.domain.swap import Retraction
+
 
 class Claim(NamedTuple):
-    """A record that asks for its outcome. `late` is decided by the record alone and only counts for additions."""
+    """A record that asks for its outcome. `late` is decided by the record alone and only counts for additions;
+    a removal, and no other, says in `retraction` what it takes out."""
 
     occurrence: bytes
     partition: int
     offset: int
     removed: bool
     late: bool
+    retraction: Retraction | None = None
 
 
 Decision = Callable[[], Sequence[int]]
-"""Waits for a batch to be decided and gives the number of an `Outcome` per claim, in order."""
+"""Waits for a batch to be decided and gives the number of an `Outcome` per claim, in order; ELSEWHERE is added to that
+of a removal that takes effect in another partition."""
+
+
+class Mail(NamedTuple):
+    """A retraction decided in another partition than the swap, which was decided at `offset` of this one; `is_late`
+    where the swap was LATE. `id` is the mail's place in the order of the partition's mail."""
+
+    id: str
+    offset: int
+    is_late: bool
+    retraction: Retraction
+
+
+MAIL_AT_ONCE = 1_000
+"""So many of each partition are read at most; where fewer come, there are no more for now."""
 
 
 class Ledger(Protocol):
@@ -47,3 +70,8 @@ class Ledger(Protocol):
         Both steps may raise StoreUnavailable, where it is not known whether anything was recorded; waiting raises
         Fenced where a partition was taken by another worker, and then nothing is recorded.
         """
+
+    def mail(self, after: Mapping[int, str]) -> Mapping[int, Sequence[Mail]]:
+        """The next mail of each partition, at most MAIL_AT_ONCE, after the id given for it ("": from the beginning);
+        partitions without any may be missing. Reading does not take it away: it is kept as long as entries are.
+        Raises StoreUnavailable."""

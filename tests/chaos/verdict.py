@@ -80,6 +80,16 @@ class State:
                 found[number] = (int(next_offset or 0), counts)
         return found
 
+    def unread_mail(self, source: str, partitions: int) -> list[int]:
+        """Partitions that have not saved the effect of all their mail."""
+        prefix, unread = self._store.prefix, []
+        with _client(self._store) as redis:
+            for number in range(partitions):
+                newest = redis.xrevrange(f"{prefix}mail:{source}:{number}", count=1)
+                if newest and newest[0][0] != redis.hget(f"{prefix}snap:{source}:{number}", "mail_id"):
+                    unread.append(number)
+        return unread
+
     def live(self) -> dict[int, LivePartition]:
         """All partitions, through the very reader that web processes load with."""
         return asyncio.run(self._load())
@@ -109,7 +119,10 @@ def wait_until_settled(state: State, ends: Mapping[int, int], seconds: float = S
             return f"published and written offsets differ: {behind}"
         saved = state.checkpoints(state.source(), len(ends))
         behind = {n: (saved[n][0], end) for n, end in ends.items() if saved[n][0] != end and end}
-        return f"saved and written offsets differ: {behind}" if behind else None
+        if behind:
+            return f"saved and written offsets differ: {behind}"
+        unread = state.unread_mail(state.source(), len(ends))
+        return f"partitions {unread} have not read all their mail" if unread else None
 
     wait_for(lacking, seconds)
 

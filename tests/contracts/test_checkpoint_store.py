@@ -71,11 +71,18 @@ def test_a_partition_that_was_never_saved_has_no_checkpoint(store: Store) -> Non
 
 
 def test_what_was_saved_is_found_by_whoever_takes_the_partition(store: Store, open_store: Callable[..., Store]) -> None:
-    saved = CheckpointMeta(1, 2**48, {"applied": 2**40, "duplicate": 0}, 0, 1_704_456_000_000)
+    saved = CheckpointMeta(1, 2**48, {"applied": 2**40, "duplicate": 0}, 0, 1_704_456_000_000, 2**47, "1704456000000-7")
     save(store, store.take(0, "me"), saved, {KEY: b"\x00\xff" * 100, SegmentKey(60_000, 0): b""})
     other = open_store()
     assert other.take(0, "you").meta == saved
     assert list(other.segments(0)) == [(KEY, b"\x00\xff" * 100), (SegmentKey(60_000, 0), b"")]
+
+
+def test_what_a_version_without_mail_saved_knows_of_none(store: Store, redis_url: str) -> None:
+    save(store, store.take(0, "me"), meta(1)._replace(begins_at=7, mail_id="8-0"))
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.hdel(f"{PREFIX}snap:{LOG.key}:0", "begins_at", "mail_id") == 2
+    assert store.take(0, "you").meta == meta(1)
 
 
 def test_segments_are_replaced_and_dropped_with_the_meta(store: Store) -> None:

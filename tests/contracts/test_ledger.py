@@ -1,8 +1,7 @@
 """The ledger's contract, as ports/ledger.py says it, on a real Redis."""
 
 import random
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -10,64 +9,32 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settings.config import RedisStore
 from swapstats.adapters.embedded.redis_server import RedisServer
-from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
-from swapstats.adapters.redis.ledger import RedisLedger
-from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.errors import ConfigError, Fenced, StoreUnavailable
-from swapstats.domain.outcome import Outcome
+from swapstats.domain.outcome import ELSEWHERE
+from swapstats.domain.swap import Retraction
 from swapstats.ports.ledger import Claim
 from swapstats.ports.swap_source import SourceIdentity
+from tests.contracts.ledgers import (
+    APPLIED,
+    CANCELLED,
+    DAY_MS,
+    DUPLICATE,
+    LATE,
+    PARKED,
+    PREFIX,
+    RETRACTED,
+    RETRACTED_LATE,
+    Worker,
+    add,
+    occurrence,
+    remove,
+    taken_out,
+)
 
 pytestmark = pytest.mark.redis
 
-PREFIX = "test:"
-LOG = SourceIdentity("cluster", "raw-swaps", "a1")
-DAY_MS = 86_400_000
 BYTES_AN_ENTRY = 48
-
-APPLIED, LATE, DUPLICATE, CANCELLED = Outcome.APPLIED, Outcome.LATE, Outcome.DUPLICATE, Outcome.CANCELLED
-RETRACTED, RETRACTED_LATE, PARKED = Outcome.RETRACTED, Outcome.RETRACTED_LATE, Outcome.PARKED
-
-
-def occurrence(name: object) -> bytes:
-    return blake2b(str(name).encode(), digest_size=16).digest()
-
-
-def add(offset: int, name: object = "a", *, late: bool = False, partition: int = 0) -> Claim:
-    return Claim(occurrence(name), partition, offset, removed=False, late=late)
-
-
-def remove(offset: int, name: object = "a", *, late: bool = False, partition: int = 0) -> Claim:
-    return Claim(occurrence(name), partition, offset, removed=True, late=late)
-
-
-class Worker:
-    """A session to Redis, with the leases that its batches name."""
-
-    def __init__(self, url: str, log: SourceIdentity = LOG, retention_ms: int = DAY_MS) -> None:
-        self.session = RedisSession.open(RedisStore(url=url))
-        self.checkpoints = RedisCheckpointStore(self.session, PREFIX, log, ttl_ms=60_000)
-        self.ledger = RedisLedger(self.session, PREFIX, log, retention_ms)
-        self.epochs: dict[int, int] = {}
-
-    def take(self, *partitions: int) -> "Worker":
-        for partition in partitions:
-            self.epochs[partition] = self.checkpoints.take(partition, "me").epoch
-        return self
-
-    def decide(self, *claims: Claim) -> list[int]:
-        epochs = {claim.partition: self.epochs[claim.partition] for claim in claims}
-        return list(self.ledger.decide(claims, epochs)())
-
-
-@pytest.fixture
-def worker(redis_url: str) -> Iterator[Worker]:
-    worker = Worker(redis_url).take(0, 1)
-    yield worker
-    worker.session.close()
-
 
 TABLE = [
     ([add(1)], [APPLIED]),
@@ -134,13 +101,18 @@ def test_any_batches_in_any_order_with_replays(
 ) -> None:
     """Against the table in plain Python; each example has a log of its own."""
     worker = Worker(redis_server.url(), SourceIdentity("cluster", "raw-swaps", uuid4().hex)).take(0, 1)
-    claims = [Claim(occurrence(name), n % 2, n, removed, late) for n, (name, removed, late) in enumerate(kinds)]
+    claims = [
+        Claim(occurrence(name), n % 2, n, removed, late, taken_out(n) if removed else None)
+        for n, (name, removed, late) in enumerate(kinds)
+    ]
     model, at = Model(), 0
     for size, back in steps:
         batch = claims[at : at + size]
         if batch:
             assert worker.decide(*batch) == [model.decide(claim) for claim in batch]
         at = max(0, at + size - back)  # a restart replays what came before
+    for partition in (0, 1):
+        assert [mail[1:] for mail in worker.mail(partition)] == model.mail[partition]
     worker.session.close()
 
 
@@ -149,15 +121,19 @@ class Model:
 
     def __init__(self) -> None:
         self.entries: dict[tuple[bytes, bool], tuple[tuple[int, int], int]] = {}
+        self.mail: dict[int, list[tuple[int, bool, Retraction | None]]] = {0: [], 1: []}
 
     def decide(self, claim: Claim) -> int:
         mine, position = (claim.occurrence, claim.removed), (claim.partition, claim.offset)
         if mine in self.entries:
             decided_at, outcome = self.entries[mine]
             return outcome if decided_at == position else DUPLICATE
-        _, other = self.entries.get((claim.occurrence, not claim.removed), (None, None))
+        other_position, other = self.entries.get((claim.occurrence, not claim.removed), (None, None))
         if claim.removed:
             outcome = {None: PARKED, APPLIED: RETRACTED, LATE: RETRACTED_LATE}[other]
+            if other_position and other_position[0] != claim.partition:
+                self.mail[other_position[0]].append((other_position[1], other == LATE, claim.retraction))
+                outcome += ELSEWHERE
         else:
             outcome = CANCELLED if other else LATE if claim.late else APPLIED
         self.entries[mine] = position, outcome

@@ -16,10 +16,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
 from aggregator.pipeline.worker import Worker
+from settings.config import RedisStore
+from swapstats.adapters.redis.checkpoint_admin import RedisCheckpointAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.fencing import checkpoint_key
 from swapstats.adapters.redis.incarnation import RedisIncarnation
-from swapstats.adapters.redis.ledger import RedisLedger
+from swapstats.adapters.redis.ledger import RedisLedger, mail_key
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.part_codec import decode_part
@@ -188,6 +190,11 @@ class World:
             return
         self.members.remove(member)
 
+    def reset(self, partition: int) -> None:
+        session = RedisSession.open(RedisStore(url=self.url))
+        RedisCheckpointAdmin(session, self.prefix).reset(IDENTITY, partition, 0)
+        session.close()
+
     # Redis.
 
     def note(self, args: Sequence[Any]) -> None:
@@ -261,3 +268,12 @@ class World:
             )
             found[number] = int(offset or 0), Counter(json.loads(outcomes or b"{}"))
         return found
+
+    def mail_is_read(self) -> bool:
+        """Whether each partition has saved that all its mail took effect."""
+        for number in range(self.partitions):
+            newest = self.client.xrevrange(mail_key(self.prefix, IDENTITY, number), count=1)
+            saved = self.client.hget(checkpoint_key(self.prefix, IDENTITY, number), "mail_id")
+            if newest and newest[0][0] != saved:
+                return False
+        return True

@@ -7,7 +7,8 @@ import pytest
 from aggregator.pipeline.batch import Batch, apply_batch, decode_batch
 from aggregator.pipeline.partition import Partition, fresh_live_meta
 from aggregator.windows.engine import WindowEngine
-from swapstats.domain.outcome import Outcome
+from swapstats.domain.outcome import ELSEWHERE, Outcome
+from swapstats.domain.swap import Retraction
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_store import Lease
 from swapstats.ports.swap_source import Record
@@ -36,7 +37,8 @@ def test_claims_and_swaps_belong_together_and_letters_are_set_aside() -> None:
     batch = decode_batch(records, DECODER, GRACE)
     assert batch.records == 3
     assert [swap.tx_hash for swap in batch.swaps] == ["0x1", "0x2"]
-    assert [claim[1:] for claim in batch.claims] == [(0, 5, False, False), (0, 7, True, False)]
+    taken_out = Retraction.of(batch.swaps[1])
+    assert [claim[1:] for claim in batch.claims] == [(0, 5, False, False, None), (0, 7, True, False, taken_out)]
     assert [letter.record for letter in batch.dead_letters] == [records[1]]
     assert batch.last == {0: records[2], 1: records[1]}
     assert batch.oldest_timestamp_ms == NOON
@@ -75,6 +77,25 @@ def test_each_outcome_does_what_it_says(outcome: Outcome, removed: bool, dropped
         part = mine.engine.part("1:0xc02a")
         assert (part.windows[0].trades if part else 0) == expected
         assert counts == {outcome.name.lower(): 1}
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETRACTED, Outcome.RETRACTED_LATE])
+def test_a_retraction_that_acts_elsewhere_only_counts(outcome: Outcome) -> None:
+    mine = partition(0)
+    apply_batch(batch_of(False), [Outcome.APPLIED], {0: mine}, counts_late=True)
+    batch = batch_of(True, True)
+    counts = apply_batch(batch, [outcome + ELSEWHERE, outcome + ELSEWHERE], {0: mine}, counts_late=True)
+    assert counts == mine.outcomes - Counter(applied=1) == {outcome.name.lower(): 2}
+    part = mine.engine.part("1:0xc02a")
+    assert part is not None
+    assert part.windows[0].trades == 1
+
+
+def test_the_same_outcome_here_and_elsewhere_is_counted_as_one_kind() -> None:
+    mine = partition(0)
+    apply_batch(batch_of(False), [Outcome.APPLIED], {0: mine}, counts_late=False)
+    outcomes = [Outcome.RETRACTED, Outcome.RETRACTED + ELSEWHERE]
+    assert apply_batch(batch_of(True, True), outcomes, {0: mine}, counts_late=False) == {"retracted": 2}
 
 
 def test_outcomes_add_up_and_offsets_move_along() -> None:

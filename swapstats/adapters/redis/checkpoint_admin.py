@@ -12,7 +12,7 @@ from swapstats.adapters.redis.checkpoint_store import (
 from swapstats.adapters.redis.fencing import checkpoint_key
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.ports.checkpoint_admin import HeldCheckpoint
-from swapstats.ports.checkpoint_store import SegmentKey
+from swapstats.ports.checkpoint_store import CheckpointMeta, SegmentKey
 from swapstats.ports.swap_source import SourceIdentity
 
 _MENDER = "operator"
@@ -27,7 +27,7 @@ if ARGV[2] then
   redis.call('DEL', KEYS[2])
   redis.call('HINCRBY', KEYS[1], 'revision', 1)
   redis.call('HSET', KEYS[1], 'next_offset', ARGV[2], 'outcomes', '{}', 'complete_since_ms', 0,
-             'saved_at_ms', string.format('%.0f', now))
+             'saved_at_ms', string.format('%.0f', now), 'begins_at', ARGV[2], 'mail_id', '')
 end
 return 1
 """
@@ -60,7 +60,7 @@ class RedisCheckpointAdmin:
         self._release(keys, [_MENDER, next_offset])
 
     def _checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
-        fields = ("epoch", "owner", "revision", "next_offset", "outcomes", "complete_since_ms", "saved_at_ms")
+        fields = ("epoch", "owner", *CheckpointMeta._fields)
         key, segments = (make(self._prefix, source, partition) for make in (checkpoint_key, segments_key))
         epoch, owner, *stored = self._session.command("HMGET", key, *fields)
         if epoch is None:

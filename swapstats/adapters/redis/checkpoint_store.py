@@ -26,7 +26,7 @@ redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'owner', ARGV
 redis.call('SADD', KEYS[2], ARGV[2])
 redis.call('SADD', KEYS[3], ARGV[3])
 return redis.call('HMGET', KEYS[1], 'epoch', 'dead_letters_before', 'revision', 'next_offset', 'outcomes',
-                  'complete_since_ms', 'saved_at_ms')
+                  'complete_since_ms', 'saved_at_ms', 'begins_at', 'mail_id')
 """
 
 # ARGV: epoch, revision built on, ttl, number of meta fields, meta fields and values, number of segment fields, segment
@@ -138,9 +138,11 @@ def _write_meta(meta: CheckpointMeta) -> Iterator[tuple[str, bytes | int]]:
 
 
 def read_meta(stored: Sequence[bytes | None]) -> CheckpointMeta | None:
-    """The meta from its fields in the order of CheckpointMeta; None where they were never written."""
-    revision, next_offset, outcomes, complete_since_ms, saved_at_ms = stored
+    """The meta from its fields in the order of CheckpointMeta; None where they were never written. The last two are
+    missing in what a version without mail has saved: then none of what is in the mail took effect."""
+    revision, next_offset, outcomes, complete_since_ms, saved_at_ms, begins_at, mail_id = stored
     if not revision or not next_offset or not outcomes or not complete_since_ms or not saved_at_ms:
         return None
     counts = msgspec.json.decode(outcomes, type=dict[str, int])
-    return CheckpointMeta(int(revision), int(next_offset), counts, int(complete_since_ms), int(saved_at_ms))
+    numbers = int(complete_since_ms), int(saved_at_ms), int(begins_at or 0)
+    return CheckpointMeta(int(revision), int(next_offset), counts, *numbers, (mail_id or b"").decode())

@@ -3,12 +3,14 @@
 -- KEYS[1]  the ledger's index; its hashes are KEYS[1]:<bucket>
 -- KEYS[2…] the checkpoints of the partitions in the batch, ARGV[3…] the epoch that the caller holds of each
 -- ARGV[1]  claims of 25 bytes: digest 16, flags 1 (1 removal, 2 late), partition 2, offset 6
--- ARGV[2]  how long entries are kept at least, in ms
+-- ARGV[2]  how long entries and mail are kept at least, in ms
+-- then     what the keys of the partitions' mail begin with, and what each removal takes out, in the order of the claims
 -- Reply    one byte per claim, its outcome; or an error "FENCED <position of the checkpoint among them>"
 --
 -- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
 -- choose the bucket, and as value a stamp of two bytes, then one or two slots of 9 bytes, outcome and position: of the
--- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7). The stamp says when the entry was made, in
+-- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7; 16 more where the addition is in another
+-- partition, whose mail then has the retraction: a stream per partition). The stamp says when the entry was made, in
 -- units of STAMP_MS whatever the retention, so that workers of different configurations understand each other's.
 -- The table grows by linear hashing (Litwin 1980): when it holds more than LOAD entries per bucket on average, the next
 -- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep passes over all
@@ -16,6 +18,7 @@
 
 local STAMP_MS, LOAD, MIN_LEVEL, MAX_LEVEL, SWEEPS, MOST_TIDIED = 600000, 40, 6, 23, 8, 32
 local APPLIED, LATE, DUPLICATE, CANCELLED, RETRACTED, RETRACTED_LATE, PARKED = 1, 2, 3, 4, 5, 6, 7
+local ELSEWHERE = 16
 
 for i = 2, #KEYS do
   if redis.call('HGET', KEYS[i], 'epoch') ~= ARGV[i + 1] then
@@ -114,7 +117,21 @@ local function insert(key, field, value)
   return true
 end
 
-local function decide_known(removed, key, field, position)
+local function number_in(text, first, last)
+  local number = 0
+  for i = first, last do number = number * 256 + byte(text, i) end
+  return string.format('%.0f', number)
+end
+
+-- Puts a retraction into the mail of the partition in which the addition was decided.
+local function post(addition, outcome, retraction)
+  local key, oldest = ARGV[#KEYS + 2] .. number_in(addition, 1, 2), string.format('%.0f', math.max(0, now - keep_ms))
+  call('XADD', key, 'MINID', '~', oldest, '*', 'offset', number_in(addition, 3, 8), 'outcome', outcome,
+       'retraction', retraction)
+  call('PEXPIRE', key, term)
+end
+
+local function decide_known(removed, key, field, position, retraction)
   local value = call('HGET', key, field)
   local first, second = byte(value, 3), byte(value, 12)
   if (first >= RETRACTED) == removed then
@@ -123,20 +140,27 @@ local function decide_known(removed, key, field, position)
     return sub(value, 13, 20) == position and second or DUPLICATE
   end
   local outcome = CANCELLED
-  if removed then outcome = first == APPLIED and RETRACTED or RETRACTED_LATE end
+  if removed then
+    outcome = first == APPLIED and RETRACTED or RETRACTED_LATE
+    if sub(value, 4, 5) ~= sub(position, 1, 2) then
+      post(sub(value, 4, 11), outcome, retraction)
+      outcome = outcome + ELSEWHERE
+    end
+  end
   call('HSET', key, field, value .. char(outcome) .. position)
   return outcome
 end
 
 sweep()
-local outcomes, count = {}, 0
+local outcomes, count, removals = {}, 0, #KEYS + 2
 for at = 1, #claims, 25 do
   local field, flags = sub(claims, at, at + 13), byte(claims, at + 16)
   local position, removed = sub(claims, at + 17, at + 24), flags % 2 == 1
+  if removed then removals = removals + 1 end
   local key = prefix .. bucket_of(hash_of(claims, at))
   local outcome = removed and PARKED or (flags >= 2 and LATE or APPLIED)
   if not insert(key, field, stamp .. char(outcome) .. position) then
-    outcome = decide_known(removed, key, field, position)
+    outcome = decide_known(removed, key, field, position, ARGV[removals])
   end
   count = count + 1
   outcomes[count] = char(outcome)
