@@ -236,13 +236,14 @@ def pipeline_settings(config: Config) -> PipelineSettings:
 def state_stores(config: Config, log: SourceIdentity) -> StateStores:
     """A worker's stores of the log that its broker names so, all on one connection. Raises StoreUnavailable."""
     redis, reach_ms = config.stores.redis, pipeline_settings(config).reach_ms
+    retention_ms, counts_late = max(config.app.dedupe_ttl_ms, reach_ms), config.app.late_policy == "apply"
     session = RedisSession.open(redis)
     incarnation = RedisIncarnation(session, redis.prefix, log)
     source = incarnation.source
     return StateStores(
         source,
         incarnation.set_aside,
-        RedisLedger(session, redis.prefix, source, max(config.app.dedupe_ttl_ms, reach_ms)),
+        RedisLedger(session, redis.prefix, source, retention_ms, counts_late=counts_late),
         RedisCheckpointStore(session, redis.prefix, source, reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
         RedisLiveWriter(session, redis.prefix, source),
         RedisClock(session),

@@ -48,9 +48,10 @@ class Oracle:
     reasons: Counter[str] = field(default_factory=Counter)
     counted: dict[tuple[str, str], Counted] = field(default_factory=dict)
     added: dict[tuple[str, str], str] = field(default_factory=dict)
+    late_in: dict[tuple[str, str], int] = field(default_factory=dict)
     removed: set[tuple[str, str]] = field(default_factory=set)
 
-    def record(self, value: bytes | None, timestamp_ms: int) -> str:
+    def record(self, value: bytes | None, timestamp_ms: int, partition: int = 0) -> str:
         """What becomes of the next record: the outcome's name."""
         try:
             event = self._parse(value, timestamp_ms)
@@ -58,7 +59,7 @@ class Oracle:
             self.reasons[str(refused)] += 1
             outcome = "dead_lettered"
         else:
-            outcome = self._remove(event) if event["removed"] else self._add(event, timestamp_ms)
+            outcome = self._remove(event) if event["removed"] else self._add(event, timestamp_ms, partition)
         self.outcomes[outcome] += 1
         return outcome
 
@@ -67,11 +68,19 @@ class Oracle:
         for value, timestamp_ms in log:
             self.record(value, timestamp_ms)
 
-    def _add(self, event: dict[str, Any], timestamp_ms: int) -> str:
+    def _add(self, event: dict[str, Any], timestamp_ms: int, partition: int) -> str:
+        """A swap that came in time is not late because a late copy stands in another partition."""
         occurrence = event["occurrence"]
-        if occurrence in self.added:
-            return "duplicate"
         late = timestamp_ms - event["swap"].time_ms > self.grace_ms
+        if occurrence in self.added:
+            if late or self.late_policy == "apply" or occurrence in self.removed:
+                return "duplicate"
+            if self.late_in.get(occurrence, partition) == partition:
+                return "duplicate"
+        if late:
+            self.late_in[occurrence] = partition
+        else:
+            self.late_in.pop(occurrence, None)
         outcome = "cancelled" if occurrence in self.removed else "late" if late else "applied"
         self.added[occurrence] = outcome
         if outcome == "applied" or (outcome == "late" and self.late_policy == "apply"):

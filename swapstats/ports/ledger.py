@@ -8,12 +8,16 @@ record that was decided, and its outcome. `decide` looks at a batch in order and
 | addition | nothing | APPLIED, or LATE where the claim says late |
 | addition | removal parked | CANCELLED: its retraction came first |
 | addition | decided at the same position | the recorded outcome again: a replay |
-| addition | decided at another position | DUPLICATE |
+| addition | decided at another position | DUPLICATE, but: |
+| addition in time | addition LATE in another partition, and no removal | APPLIED, unless late swaps count |
 | removal | addition APPLIED | RETRACTED |
 | removal | addition LATE | RETRACTED_LATE |
 | removal | no addition | PARKED |
 | removal | decided at the same position | the recorded outcome again |
 | removal | decided at another position | DUPLICATE |
+
+Partitions are read in no particular order, so which copy of a swap comes first must not matter to what is counted: one
+in time counts even if a late one in another partition was read before it.
 
 A retraction takes effect where the swap was counted. Where addition and removal lie in different partitions, the
 outcome of the removal is marked ELSEWHERE, and the same atomic step puts the retraction into the mail of the addition's

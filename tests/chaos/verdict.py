@@ -151,7 +151,8 @@ def model_of(log: list[LogRecord]) -> Oracle:
         at_ms = max(record.timestamp_ms, position.get(record.partition, 0))
         position[record.partition] = at_ms
         order.append((at_ms, record.partition, record.offset, record))
-    oracle.records((record.value, record.timestamp_ms) for *_, record in sorted(order, key=lambda item: item[:3]))
+    for *_, record in sorted(order, key=lambda item: item[:3]):
+        oracle.record(record.value, record.timestamp_ms, record.partition)
     return oracle
 
 

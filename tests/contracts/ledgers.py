@@ -38,10 +38,12 @@ def taken_out(name: object, amount: int = 10**60 + 1) -> Retraction:
 class Worker:
     """A session to Redis, with the leases that its batches name."""
 
-    def __init__(self, url: str, log: SourceIdentity = LOG, retention_ms: int = DAY_MS) -> None:
+    def __init__(
+        self, url: str, log: SourceIdentity = LOG, retention_ms: int = DAY_MS, *, counts_late: bool = False
+    ) -> None:
         self.session = RedisSession.open(RedisStore(url=url))
         self.checkpoints = RedisCheckpointStore(self.session, PREFIX, log, ttl_ms=60_000)
-        self.ledger = RedisLedger(self.session, PREFIX, log, retention_ms)
+        self.ledger = RedisLedger(self.session, PREFIX, log, retention_ms, counts_late=counts_late)
         self.epochs: dict[int, int] = {}
 
     def take(self, *partitions: int) -> "Worker":

@@ -42,6 +42,13 @@ TABLE = [
     ([add(1), add(2)], [APPLIED, DUPLICATE]),
     ([add(1), add(2, late=True)], [APPLIED, DUPLICATE]),
     ([add(1, late=True), add(2)], [LATE, DUPLICATE]),
+    ([add(1, late=True, partition=1), add(2)], [LATE, APPLIED]),
+    ([add(1, late=True, partition=1), add(2, late=True)], [LATE, DUPLICATE]),
+    ([add(1, late=True, partition=1), add(2), add(3), add(4, partition=1)], [LATE, APPLIED, DUPLICATE, DUPLICATE]),
+    ([add(1, late=True, partition=1), add(2), remove(3), add(4)], [LATE, APPLIED, RETRACTED, DUPLICATE]),
+    ([add(1, late=True), add(2, partition=1), remove(3, partition=1)], [LATE, APPLIED, RETRACTED]),
+    ([add(1, late=True), remove(2), add(3, partition=1)], [LATE, RETRACTED_LATE, DUPLICATE]),
+    ([remove(1), add(2, late=True), add(3, partition=1)], [PARKED, CANCELLED, DUPLICATE]),
     ([add(1), add(1, partition=1)], [APPLIED, DUPLICATE]),
     ([add(1), add(2**48 - 1)], [APPLIED, DUPLICATE]),
     ([add(1), remove(2)], [APPLIED, RETRACTED]),
@@ -70,6 +77,14 @@ def test_the_decision_table(worker: Worker, claims: Sequence[Claim], expected: S
     for number in random.Random(1).sample(range(len(claims)), len(claims)):
         assert worker.decide(claims[number]) == [expected[number]], "a replay repeats the decision, in any order"
     assert worker.decide(*claims) == expected
+
+
+def test_where_late_ones_count_one_in_time_is_a_duplicate(redis_url: str) -> None:
+    worker = Worker(redis_url, counts_late=True).take(0, 1)
+    claims = [add(1, late=True), add(2, partition=1), remove(3)]
+    for _ in range(2):
+        assert worker.decide(*claims) == [LATE, DUPLICATE, RETRACTED_LATE]
+    worker.session.close()
 
 
 def test_nothing_to_decide(worker: Worker) -> None:
@@ -121,14 +136,19 @@ class Model:
 
     def __init__(self) -> None:
         self.entries: dict[tuple[bytes, bool], tuple[tuple[int, int], int]] = {}
+        self.decided: dict[tuple[bytes, bool, tuple[int, int]], int] = {}
         self.mail: dict[int, list[tuple[int, bool, Retraction | None]]] = {0: [], 1: []}
 
     def decide(self, claim: Claim) -> int:
         mine, position = (claim.occurrence, claim.removed), (claim.partition, claim.offset)
+        if (*mine, position) in self.decided:
+            return self.decided[(*mine, position)]
+        other_position, other = self.entries.get((claim.occurrence, not claim.removed), (None, None))
         if mine in self.entries:
             decided_at, outcome = self.entries[mine]
-            return outcome if decided_at == position else DUPLICATE
-        other_position, other = self.entries.get((claim.occurrence, not claim.removed), (None, None))
+            is_instead = not claim.removed and outcome == LATE and not claim.late and not other
+            if not is_instead or decided_at[0] == claim.partition:
+                return DUPLICATE
         if claim.removed:
             outcome = {None: PARKED, APPLIED: RETRACTED, LATE: RETRACTED_LATE}[other]
             if other_position and other_position[0] != claim.partition:
@@ -137,6 +157,7 @@ class Model:
         else:
             outcome = CANCELLED if other else LATE if claim.late else APPLIED
         self.entries[mine] = position, outcome
+        self.decided[(*mine, position)] = outcome
         return outcome
 
 

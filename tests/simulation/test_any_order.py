@@ -199,7 +199,7 @@ class Market(RuleBasedStateMachine):
         oracle = Oracle(windows=windows, late_policy=self.world.late_policy)
         log = {(r.partition, r.offset): r for records in self.world.log.partitions for r in records}
         for position in [*self.world.trace, *(log.keys() - set(self.world.trace))]:
-            oracle.record(log[position].value, log[position].timestamp_ms)
+            oracle.record(log[position].value, log[position].timestamp_ms, position[0])
         return oracle
 
     def _expected(self, oracle: Oracle, token: str) -> dict[str, Any] | None:

@@ -160,7 +160,7 @@ class World:
         return StateStores(
             incarnation.source,
             incarnation.set_aside,
-            RedisLedger(session, self.prefix, log, 2 * DAY_MS),
+            RedisLedger(session, self.prefix, log, 2 * DAY_MS, counts_late=self.late_policy == "apply"),
             RedisCheckpointStore(session, self.prefix, log, 2 * DAY_MS),
             RedisLiveWriter(session, self.prefix, log),
             Clock(self),

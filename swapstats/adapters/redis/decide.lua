@@ -4,13 +4,14 @@
 -- KEYS[2…] the checkpoints of the partitions in the batch, ARGV[3…] the epoch that the caller holds of each
 -- ARGV[1]  claims of 25 bytes: digest 16, flags 1 (1 removal, 2 late), partition 2, offset 6
 -- ARGV[2]  how long entries and mail are kept at least, in ms
--- then     what the keys of the partitions' mail begin with, and what each removal takes out, in the order of the claims
+-- then     what the keys of the partitions' mail begin with; 1 where late swaps count; and what each removal takes out, in
+--          the order of the claims
 -- Reply    one byte per claim, its outcome; or an error "FENCED <position of the checkpoint among them>"
 --
 -- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
--- choose the bucket, and as value a stamp of two bytes, then one or two slots of 9 bytes, outcome and position: of the
--- addition (1 applied, 2 late, 4 cancelled) and of the removal (5, 6, 7; 16 more where the addition is in another
--- partition, whose mail then has the retraction: a stream per partition). The stamp says when the entry was made, in
+-- choose the bucket, and as value a stamp of two bytes, then slots of 9 bytes, outcome and position: of the addition
+-- (1 applied, 2 late, 4 cancelled), of another one that came in time where the first was late, and of the removal (5, 6,
+-- 7; 16 more where the addition is in another partition, whose mail, a stream, then has the retraction). The stamp says when the entry was made, in
 -- units of STAMP_MS whatever the retention, so that workers of different configurations understand each other's.
 -- The table grows by linear hashing (Litwin 1980): when it holds more than LOAD entries per bucket on average, the next
 -- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep passes over all
@@ -31,6 +32,7 @@ local index, claims, keep_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local prefix = index .. ':'
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
+local counts_late = ARGV[#KEYS + 3] == '1'
 local clock, keep = floor(now / STAMP_MS) % 65536, math.ceil(keep_ms / STAMP_MS)
 local stamp = char(floor(clock / 256), clock % 256)
 local sweep_ms = math.ceil(keep_ms / SWEEPS)
@@ -131,36 +133,50 @@ local function post(addition, outcome, retraction)
   call('PEXPIRE', key, term)
 end
 
-local function decide_known(removed, key, field, position, retraction)
+-- Whether an addition in time counts although a late one of another partition was decided before it.
+local function counts_instead(late, added, addition, position)
+  return added == LATE and not late and not counts_late and sub(addition, 1, 2) ~= sub(position, 1, 2)
+end
+
+local function decide_known(removed, late, key, field, position, retraction)
   local value = call('HGET', key, field)
-  local first, second = byte(value, 3), byte(value, 12)
-  if (first >= RETRACTED) == removed then
-    return sub(value, 4, 11) == position and first or DUPLICATE
-  elseif second then
-    return sub(value, 13, 20) == position and second or DUPLICATE
+  local added, addition, taken -- the last addition and where it is, the removal
+  for at = 3, #value, 9 do
+    local outcome, place = byte(value, at), sub(value, at + 1, at + 8)
+    local is_removal = outcome >= RETRACTED
+    if is_removal == removed and place == position then return outcome end
+    if is_removal then taken = outcome else added, addition = outcome, place end
   end
-  local outcome = CANCELLED
+  local outcome
   if removed then
-    outcome = first == APPLIED and RETRACTED or RETRACTED_LATE
-    if sub(value, 4, 5) ~= sub(position, 1, 2) then
-      post(sub(value, 4, 11), outcome, retraction)
+    if taken then return DUPLICATE end
+    outcome = added == APPLIED and RETRACTED or RETRACTED_LATE
+    if sub(addition, 1, 2) ~= sub(position, 1, 2) then
+      post(addition, outcome, retraction)
       outcome = outcome + ELSEWHERE
     end
+  elseif not added then
+    outcome = CANCELLED
+  elseif not taken and counts_instead(late, added, addition, position) then
+    outcome = APPLIED
+  else
+    return DUPLICATE
   end
   call('HSET', key, field, value .. char(outcome) .. position)
   return outcome
 end
 
 sweep()
-local outcomes, count, removals = {}, 0, #KEYS + 2
+local outcomes, count, removals = {}, 0, #KEYS + 3
 for at = 1, #claims, 25 do
   local field, flags = sub(claims, at, at + 13), byte(claims, at + 16)
   local position, removed = sub(claims, at + 17, at + 24), flags % 2 == 1
   if removed then removals = removals + 1 end
   local key = prefix .. bucket_of(hash_of(claims, at))
-  local outcome = removed and PARKED or (flags >= 2 and LATE or APPLIED)
+  local late = flags >= 2
+  local outcome = removed and PARKED or (late and LATE or APPLIED)
   if not insert(key, field, stamp .. char(outcome) .. position) then
-    outcome = decide_known(removed, key, field, position, ARGV[removals])
+    outcome = decide_known(removed, late, key, field, position, ARGV[removals])
   end
   count = count + 1
   outcomes[count] = char(outcome)

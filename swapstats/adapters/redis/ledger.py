@@ -24,9 +24,18 @@ MOST_RETENTION_DAYS = 200
 
 
 class RedisLedger:
-    """Entries of one log, kept for at least `retention_ms` after they were written, by Redis's own clock."""
+    """Entries of one log, kept for at least `retention_ms` after they were written, by Redis's own clock; where
+    `counts_late`, a late swap counts as well as one in time."""
 
-    def __init__(self, session: RedisSession, prefix: str, source: SourceIdentity, retention_ms: int) -> None:
+    def __init__(
+        self,
+        session: RedisSession,
+        prefix: str,
+        source: SourceIdentity,
+        retention_ms: int,
+        *,
+        counts_late: bool = False,
+    ) -> None:
         """Raises ConfigError for a retention that cannot be kept."""
         if retention_ms > MOST_RETENTION_DAYS * 86_400_000:
             raise ConfigError(f"app.dedupe_ttl, app.windows: expected at most {MOST_RETENTION_DAYS} days")
@@ -37,14 +46,15 @@ class RedisLedger:
         self._index = ledger_index(prefix, source.key)
         self._mail = mail_key(prefix, source, "")
         self._retention_ms = retention_ms
+        self._counts_late = int(counts_late)
 
     def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
         """See ports/ledger.py."""
         partitions = list(epochs)
         keys = [self._index, *(checkpoint_key(self._prefix, self._source, partition) for partition in partitions)]
         retractions = [_encode(claim.retraction) for claim in claims if claim.retraction is not None]
-        args: list[Argument] = [_pack(claims), self._retention_ms, *epochs.values(), self._mail, *retractions]
-        reply = self._decide.begin(keys, args)
+        args: list[Argument] = [_pack(claims), self._retention_ms, *epochs.values(), self._mail, self._counts_late]
+        reply = self._decide.begin(keys, [*args, *retractions])
 
         def wait() -> Sequence[int]:
             try:
