@@ -5,7 +5,7 @@ SwapstatsError
 ├── StoreError             the state store (Redis)
 │   ├── StoreUnavailable   not reachable, or its connection broke: RAM state must be restored before going on
 │   └── Fenced             another worker has taken the partition, or its state moved on without us: let go
-├── SourceError            the log (Kafka)
+├── SourceError            the log (Kafka); as such, it refuses this client for good
 │   ├── SourceUnavailable  not reachable for now
 │   ├── TopicRefused       what is asked of a topic is what Kafka cannot do, or would not
 │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range

@@ -120,6 +120,20 @@ def test_wrong_clock(make_arena: Make, conclude: Conclude, minutes: int) -> None
     conclude(arena, f"a machine's clock {minutes:+d} minutes off")
 
 
+def test_twins(make_arena: Make, conclude: Conclude) -> None:
+    """Two workers were given one name in the group. The broker lets the later one in and refuses the first for good,
+    which says so and ends; the other goes on alone."""
+    arena = make_arena(settings={"ingest": {"client": {"group.instance.id": "only-one"}}}).begin()
+    first = arena.workers.pop()
+    arena.fault("a worker with the group.instance.id of another")
+    arena.start_worker()
+    first.wait_until(lambda: not first.is_running, 60, "end")
+    assert first.exit_code == 1
+    assert "fenced" in arena.logs()
+    assert "Traceback" not in arena.logs()
+    conclude(arena, "two workers of one name")
+
+
 def clock_off_by(seconds: int, directory: Path) -> dict[str, str]:
     """The environment of a Python whose wall clock is wrong."""
     folder = directory / f"clock{seconds}"

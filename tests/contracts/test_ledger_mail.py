@@ -1,5 +1,7 @@
 """The ledger's mail, as ports/ledger.py says it, on a real Redis: retractions go to where their swaps were counted."""
 
+import random
+
 import pytest
 import redis
 
@@ -25,6 +27,8 @@ from tests.contracts.ledgers import (
     remove,
     taken_out,
 )
+
+BYTES_A_MAIL = 140
 
 pytestmark = pytest.mark.redis
 
@@ -91,6 +95,16 @@ def test_it_is_kept_as_long_as_entries(worker: Worker, redis_url: str) -> None:
         ages = [at_ms - int(id.partition(b"-")[0]) for id, _ in client.xrange(stream)]
     assert ages.count(DAY_MS - 60_000) == 500
     assert ages.count(2 * DAY_MS) < 100, "what is older goes in pieces"
+
+
+def test_it_is_small(worker: Worker, redis_url: str) -> None:
+    chance, count = random.Random(1), 5_000
+    for n in range(count):
+        address, amounts = f"1:0x{chance.getrandbits(160):040x}", (chance.getrandbits(36), chance.getrandbits(70))
+        retraction = Retraction(address, "USDC", True, *amounts, 1_704_456_000_123)
+        worker.decide(add(n, n), remove(n, n, partition=1)._replace(retraction=retraction))
+    with redis.Redis.from_url(redis_url) as client:
+        assert client.memory_usage(mail_key(PREFIX, LOG, 0), samples=0) / count <= BYTES_A_MAIL
 
 
 def test_a_batch_that_is_refused_posts_nothing(worker: Worker, redis_url: str) -> None:

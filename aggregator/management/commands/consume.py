@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from aggregator.pipeline.worker import Worker
 from settings.config import Config, load_config
 from swapstats import bootstrap, operations
-from swapstats.domain.errors import PartError, SourceChanged, SourceUnavailable, TooManyInvalid
+from swapstats.domain.errors import PartError, SourceChanged, SourceError, SourceUnavailable, TooManyInvalid
 from swapstats.garbage import spare_the_collector
 from swapstats.supervisor.workers import run_workers
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
             operations.operate_worker(config)
             spare_the_collector()
             _Consumption(config).run()
-        except TooManyInvalid as error:
+        except (TooManyInvalid, SourceError) as error:
             log.critical("%s", error)
             raise CommandError(str(error)) from error
         except PartError as error:
@@ -51,7 +51,8 @@ class Command(BaseCommand):
 
 
 class _Consumption:
-    """One worker after another until told to stop: a log that changed or went away wants a new one."""
+    """One worker after another until told to stop: a log that changed or went away wants a new one. Any other
+    SourceError is for good, as when another consumer was given our name: trying again would only take turns with it."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
