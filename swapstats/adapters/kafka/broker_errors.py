@@ -35,7 +35,12 @@ PASSING = frozenset(
 
 
 def is_passing(error: KafkaError) -> bool:
-    return not error.fatal() and (error.code() in PASSING or error.retriable())
+    return not is_fatal(error) and (error.code() in PASSING or error.retriable())
+
+
+def is_fatal(error: KafkaError) -> bool:
+    """The client is of no use any more. What comes in place of a message says so by its code only."""
+    return error.fatal() or error.code() == KafkaError._FATAL
 
 
 def source_error(error: KafkaError, doing: str) -> SourceError:
@@ -43,7 +48,7 @@ def source_error(error: KafkaError, doing: str) -> SourceError:
     message = f"{doing}: {error.str()}"
     if error.code() in OUT_OF_RANGE or error.code() in TOPIC_GONE:
         return SourceChanged(message)
-    if error.fatal():
+    if is_fatal(error):
         return SourceError(message)
     return SourceUnavailable(message)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from settings.config import Ingest
-from swapstats.adapters.kafka.broker_errors import TOPIC_GONE
+from swapstats.adapters.kafka.broker_errors import TOPIC_GONE, is_fatal
 from swapstats.adapters.kafka.client_config import new_client, producer_settings
 from swapstats.domain.errors import DeadLetterError
 from swapstats.ports.dead_letters import DeadLetter
@@ -118,7 +118,7 @@ class KafkaDeadLetters:
 
     def _replace_if_broken(self, error: KafkaError) -> None:
         """A producer that has met a fatal error sends nothing any more."""
-        if error.fatal() or error.code() == KafkaError._FATAL:
+        if is_fatal(error):
             self._producer = new_client(Producer, self._settings)
 
 

@@ -11,6 +11,7 @@ from settings.config import Ingest
 from swapstats.adapters.kafka.broker_errors import (
     TOPIC_GONE,
     as_source_error,
+    is_fatal,
     is_passing,
     source_error,
 )
@@ -278,7 +279,7 @@ class KafkaSwapSource:
             raise SourceChanged(f"topic {self._topic} was deleted and made anew; it was {self._identity}")
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if is_fatal(error):
             self._failure = source_error(error, "reading the log")
         elif self._outage is None:
             self._outage = (self._monotonic(), error.str())
