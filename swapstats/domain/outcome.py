@@ -25,5 +25,5 @@ class Outcome(IntEnum):
 
 
 ELSEWHERE = 16
-"""Added to the number of RETRACTED and RETRACTED_LATE where the swap was decided in another partition than its removal:
+"""Added to the number of RETRACTED and RETRACTED_LATE where the swap is not in the windows of the removal's partition:
 the record is counted where it was read, and the swap is taken out where it was counted."""

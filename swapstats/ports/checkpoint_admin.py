@@ -34,7 +34,8 @@ class CheckpointAdmin(Protocol):
     def release(self, source: SourceIdentity, partition: int) -> None:
         """Raise the epoch: whoever holds the partition is refused its next write, lets go, and takes it anew."""
 
-    def reset(self, source: SourceIdentity, partition: int, next_offset: int) -> None:
-        """As `release`, and forget the windows: whoever takes the partition next replays it from this offset.
+    def reset(self, source: SourceIdentity, partition: int, next_offset: int, complete_since_ms: int = 0) -> None:
+        """As `release`, and forget the windows: whoever takes the partition next replays it from this offset, behind
+        which nothing is missing of what happened after `complete_since_ms`.
         Decisions stay as recorded, so what is replayed has the same outcomes as before; so does the mail, of which what
         concerns earlier offsets will have no effect."""

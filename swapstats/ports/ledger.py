@@ -21,7 +21,8 @@ in time counts even if a late one in another partition was read before it.
 
 A retraction takes effect where the swap was counted. Where addition and removal lie in different partitions, the
 outcome of the removal is marked ELSEWHERE, and the same atomic step puts the retraction into the mail of the addition's
-partition. The mark is recorded with the outcome, so a replay neither acts nor posts again.
+partition. The mark is recorded with the outcome, so a replay neither acts nor posts again. Where the windows of a
+partition were begun behind the addition, a removal in the same partition is marked too: there is nothing to take out.
 
 The same position always gets the same answer, whoever asks and however often, for as long as entries are kept (at
 least the longest window plus grace plus skew). So whoever replays a stretch of the log reaches the same state.
@@ -47,7 +48,7 @@ class Claim(NamedTuple):
 
 Decision = Callable[[], Sequence[int]]
 """Waits for a batch to be decided and gives the number of an `Outcome` per claim, in order; ELSEWHERE is added to that
-of a removal that takes effect in another partition."""
+of a removal that has no effect in the windows of its own partition."""
 
 
 class Mail(NamedTuple):

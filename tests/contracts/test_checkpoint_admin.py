@@ -59,13 +59,14 @@ def test_a_release_fences_off_the_holder_and_keeps_the_windows(
 def test_a_reset_forgets_the_windows_and_replays(store: RedisCheckpointStore, admin: RedisCheckpointAdmin) -> None:
     lease = store.take(0, "me")
     store.save(lease, META._replace(mail_id="8-0"), SEGMENTS, [])
-    admin.reset(LOG, 0, 17)
+    admin.reset(LOG, 0, 17, 99_000)
     with pytest.raises(Fenced):
         store.save(lease, META._replace(revision=2), {}, [])
     following = store.take(0, "next")
     assert following.meta is not None
     assert (following.meta.next_offset, following.meta.outcomes) == (17, {})
     assert (following.meta.begins_at, following.meta.mail_id) == (17, "")
+    assert following.meta.complete_since_ms == 99_000
     assert list(store.segments(0)) == []
     store.save(following, following.meta._replace(revision=following.meta.revision + 1), SEGMENTS, [])
 

@@ -5,6 +5,7 @@ import random
 import pytest
 import redis
 
+from swapstats.adapters.redis.checkpoint_admin import RedisCheckpointAdmin
 from swapstats.adapters.redis.ledger import mail_key
 from swapstats.domain.errors import Fenced
 from swapstats.domain.outcome import ELSEWHERE, Outcome
@@ -116,6 +117,22 @@ def test_a_batch_that_is_refused_posts_nothing(worker: Worker, redis_url: str) -
     assert successor.decide(remove(2, partition=1)) == [RETRACTED + ELSEWHERE]
     assert [m.offset for m in successor.mail(0)] == [1]
     successor.session.close()
+
+
+def test_windows_that_begin_behind_a_swap_have_nothing_to_take_out(worker: Worker, redis_url: str) -> None:
+    claims = [add(1), add(2, "b"), remove(3), remove(4, "b"), add(5, "c", late=True), remove(6, "c")]
+    worker.decide(*claims[:3])
+    admin = RedisCheckpointAdmin(worker.session, PREFIX)
+    for begins_at, expected in (
+        (0, [RETRACTED, RETRACTED, RETRACTED_LATE]),
+        (2, [RETRACTED + ELSEWHERE, RETRACTED, RETRACTED_LATE]),
+        (6, [RETRACTED + ELSEWHERE, RETRACTED + ELSEWHERE, RETRACTED_LATE + ELSEWHERE]),
+        (0, [RETRACTED, RETRACTED, RETRACTED_LATE]),
+    ):
+        admin.reset(LOG, 0, begins_at)
+        decided = worker.take(0).decide(*claims)
+        assert [decided[n] for n in (2, 3, 5)] == expected
+    assert worker.mail(0) == []
 
 
 def test_logs_have_their_own(worker: Worker, redis_url: str) -> None:

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.domain.amount import format_amount
 from swapstats.domain.stats import Part, WindowPart, price_change_pct, price_usd
+from swapstats.ports.swap_source import Record
 from tests.oracle import Oracle
 from tests.simulation.world import START_MS, WINDOWS, World
 
@@ -80,6 +81,19 @@ class Market(RuleBasedStateMachine):
         by_key = {"token": TOKENS.index(event["token_address"]), "event": event["log_index"], "nothing": drawn}
         return by_key[self.keys] % 3
 
+    @rule(swaps=st.lists(st.tuples(*map(st.integers, (0, 0, 0), (5, 2, 2))), min_size=2, max_size=6))
+    def trade(self, swaps: list[tuple[int, int, int]]) -> None:
+        """Number, block and partition of some, in time."""
+        for number, block, partition in swaps:
+            self.write(number, block, removed=False, at=-5, delay=0, partition=partition, again=1)
+
+    @precondition(lambda self: self.events)
+    @rule(which=st.integers(0, 17), partition=st.integers(0, 2))
+    def retract(self, which: int, partition: int) -> None:
+        event = list(self.events.values())[which % len(self.events)]
+        value = json.dumps({**event, "removed": True}).encode()
+        self.world.log.append(self._partition(event, partition), self.world.now_ms, value)
+
     @rule(partition=st.integers(0, 2), value=st.sampled_from(GARBAGE))
     def write_garbage(self, partition: int, value: bytes | None) -> None:
         self.world.log.append(partition, self.world.now_ms, value)
@@ -136,10 +150,10 @@ class Market(RuleBasedStateMachine):
         heir = next(member for member in self.world.members if member is not zombie)
         self.world.log.take_for_dead(zombie.source, heir.source)
 
-    @rule(partition=st.integers(0, 2))
-    def reset(self, partition: int) -> None:
-        """An operator has a partition's windows rebuilt from the log."""
-        self.world.reset(partition)
+    @rule(partition=st.integers(0, 2), share=st.sampled_from([0, 0, 0.3, 1]))
+    def reset(self, partition: int, share: float) -> None:
+        """An operator has a partition's windows rebuilt from the log, or from somewhere in it."""
+        self.world.reset(partition, int(share * len(self.world.log.partitions[partition])))
 
     @rule()
     def sync_redis(self) -> None:
@@ -182,25 +196,39 @@ class Market(RuleBasedStateMachine):
         return is_read and as_of == [self.world.now_ms] * 3
 
     def _check(self) -> None:
-        oracle = self._oracle()
+        oracle, expected = self._oracle()
         parts = self.world.parts()
         assert parts.keys() <= {f"{chain}:{token}" for chain in (1, 2) for token in TOKENS}
         for token in parts.keys() | oracle.tokens():
             assert self._shown(parts.get(token)) == self._expected(oracle, token)
         outcomes = sum((counts for _, counts in self.world.checkpoints().values()), Counter())
-        assert +outcomes == +oracle.outcomes
-        assert outcomes.total() == sum(map(len, self.world.log.partitions))
+        assert +outcomes == +expected
+        begun = sum(self.world.begins.values())
+        assert outcomes.total() == sum(map(len, self.world.log.partitions)) - begun
         letters = {(letter.record.partition, letter.record.offset): letter for letter in self.world.dead_letters}
         assert Counter(letter.invalid.reason.value for letter in letters.values()) == oracle.reasons
 
-    def _oracle(self) -> Oracle:
-        """Fed in the order in which the ledger decided; invalid records mean the same wherever they stand."""
+    def _oracle(self) -> tuple[Oracle, Counter[str]]:
+        """Fed in the order in which the ledger decided; invalid records mean the same wherever they stand. Swaps that
+        were added before windows were begun are not in them, and outcomes are counted from there on."""
         windows = {window.name: (window.length_ms, window.bucket_ms) for window in WINDOWS}
         oracle = Oracle(windows=windows, late_policy=self.world.late_policy)
         log = {(r.partition, r.offset): r for records in self.world.log.partitions for r in records}
+        outcomes: Counter[str] = Counter()
         for position in [*self.world.trace, *(log.keys() - set(self.world.trace))]:
-            oracle.record(log[position].value, log[position].timestamp_ms, position[0])
-        return oracle
+            outcome, added = self._record(oracle, log[position])
+            if position[1] >= self.world.begins[position[0]]:
+                outcomes[outcome] += 1
+            else:
+                for occurrence in added:
+                    del oracle.counted[occurrence]
+        return oracle, outcomes
+
+    def _record(self, oracle: Oracle, record: Record) -> tuple[str, set[tuple[str, str]]]:
+        """Its outcome, and what counts by it."""
+        before = set(oracle.counted)
+        outcome = oracle.record(record.value, record.timestamp_ms, record.partition)
+        return outcome, oracle.counted.keys() - before
 
     def _expected(self, oracle: Oracle, token: str) -> dict[str, Any] | None:
         stats = oracle.stats(token, self.world.now_ms)

@@ -190,10 +190,16 @@ class World:
             return
         self.members.remove(member)
 
-    def reset(self, partition: int) -> None:
+    def reset(self, partition: int, offset: int) -> None:
         session = RedisSession.open(RedisStore(url=self.url))
-        RedisCheckpointAdmin(session, self.prefix).reset(IDENTITY, partition, 0)
+        RedisCheckpointAdmin(session, self.prefix).reset(IDENTITY, partition, offset)
         session.close()
+
+    @property
+    def begins(self) -> dict[int, int]:
+        """The offset from which on each partition's windows were built."""
+        keys = (checkpoint_key(self.prefix, IDENTITY, number) for number in range(self.partitions))
+        return {number: int(self.client.hget(key, "begins_at") or 0) for number, key in enumerate(keys)}
 
     # Redis.
 

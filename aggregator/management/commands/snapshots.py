@@ -79,8 +79,9 @@ class Command(BaseCommand):
             self.stdout.write(f"  {format_amount(volume, USD_DIGITS):>14} USD of {token}")
 
     def _reset(self, admin: CheckpointAdmin, source: SourceIdentity, held: HeldCheckpoint, text: str) -> None:
-        offset = bootstrap.swap_log(load_config()).offset_at(held.partition, _epoch_ms(text))
-        admin.reset(source, held.partition, offset)
+        config, from_ms = load_config(), _epoch_ms(text)
+        offset = bootstrap.swap_log(config).offset_at(held.partition, from_ms)
+        admin.reset(source, held.partition, offset, from_ms + config.app.max_skew_ms if offset else 0)
         self.stdout.write(f"partition {held.partition} is replayed from offset {offset}")
 
 

@@ -17,7 +17,8 @@ from swapstats.ports.swap_source import SourceIdentity
 
 _MENDER = "operator"
 
-# ARGV[1] the new owner's name; ARGV[2], if any, the offset to replay from, with the windows forgotten.
+# ARGV[1] the new owner's name; ARGV[2], if any, the offset to replay from, with the windows forgotten, and ARGV[3] the
+# time since which they will be complete.
 _RELEASE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -26,7 +27,7 @@ redis.call('HSET', KEYS[1], 'epoch', string.format('%.0f', epoch), 'owner', ARGV
 if ARGV[2] then
   redis.call('DEL', KEYS[2])
   redis.call('HINCRBY', KEYS[1], 'revision', 1)
-  redis.call('HSET', KEYS[1], 'next_offset', ARGV[2], 'outcomes', '{}', 'complete_since_ms', 0,
+  redis.call('HSET', KEYS[1], 'next_offset', ARGV[2], 'outcomes', '{}', 'complete_since_ms', ARGV[3],
              'saved_at_ms', string.format('%.0f', now), 'begins_at', ARGV[2], 'mail_id', '')
 end
 return 1
@@ -55,9 +56,9 @@ class RedisCheckpointAdmin:
     def release(self, source: SourceIdentity, partition: int) -> None:
         self._release([checkpoint_key(self._prefix, source, partition)], [_MENDER])
 
-    def reset(self, source: SourceIdentity, partition: int, next_offset: int) -> None:
+    def reset(self, source: SourceIdentity, partition: int, next_offset: int, complete_since_ms: int = 0) -> None:
         keys = [checkpoint_key(self._prefix, source, partition), segments_key(self._prefix, source, partition)]
-        self._release(keys, [_MENDER, next_offset])
+        self._release(keys, [_MENDER, next_offset, complete_since_ms])
 
     def _checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
         fields = ("epoch", "owner", *CheckpointMeta._fields)

@@ -133,6 +133,19 @@ local function post(addition, outcome, retraction)
   call('PEXPIRE', key, term)
 end
 
+-- Whether the windows of a partition begin behind an addition to it, for they are rebuilt from an offset further on. The
+-- keys of checkpoints end in their partition's number.
+local function is_before_windows(addition)
+  local checkpoint = string.gsub(KEYS[2], '%d+$', number_in(addition, 1, 2))
+  return tonumber(number_in(addition, 3, 8)) < tonumber(call('HGET', checkpoint, 'begins_at') or 0)
+end
+
+-- Marks the outcome of a removal that has nothing to take out here. Not recorded: another time windows may reach further.
+local function marked(outcome, removed, addition)
+  local acts = removed and (outcome == RETRACTED or outcome == RETRACTED_LATE)
+  return acts and is_before_windows(addition) and outcome + ELSEWHERE or outcome
+end
+
 -- Whether an addition in time counts although a late one of another partition was decided before it.
 local function counts_instead(late, added, addition, position)
   return added == LATE and not late and not counts_late and sub(addition, 1, 2) ~= sub(position, 1, 2)
@@ -144,7 +157,7 @@ local function decide_known(removed, late, key, field, position, retraction)
   for at = 3, #value, 9 do
     local outcome, place = byte(value, at), sub(value, at + 1, at + 8)
     local is_removal = outcome >= RETRACTED
-    if is_removal == removed and place == position then return outcome end
+    if is_removal == removed and place == position then return marked(outcome, removed, addition) end
     if is_removal then taken = outcome else added, addition = outcome, place end
   end
   local outcome
@@ -163,7 +176,7 @@ local function decide_known(removed, late, key, field, position, retraction)
     return DUPLICATE
   end
   call('HSET', key, field, value .. char(outcome) .. position)
-  return outcome
+  return marked(outcome, removed, addition)
 end
 
 sweep()
