@@ -96,13 +96,18 @@ def test_two_masters(make_arena: Make, conclude: Conclude, tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_emptied(make_arena: Make, conclude: Conclude, own_redis: RedisServer) -> None:
-    """The windows are built anew from the log."""
-    arena = make_arena().begin(workers=2)
+    """The windows are built anew from the log; meanwhile readers are told that they are not complete."""
+    arena = make_arena().begin(workers=2, history=10_000)
     arena.run_for(4)
     arena.fault("Redis emptied")
     with Redis.from_url(own_redis.url()) as client:
+        seconds, _ = client.time()
+        assert arena.watch.complete_since_ms < seconds * 1000
         client.flushall()
     arena.run_for(8)
+    arena.wait_until_live()
+    assert arena.watch.complete_since_ms >= seconds * 1000
+    assert all(partition.meta.complete_since_ms == 0 for partition in arena.state.live().values())
     conclude(arena, "Redis emptied")
 
 

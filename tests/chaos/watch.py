@@ -16,7 +16,8 @@ LOOK_EVERY_S = 0.1
 
 
 class Watch:
-    """`longest_gap_s` is the longest time for which some partition told nothing newer, from its first word on."""
+    """`longest_gap_s` is the longest time for which some partition told nothing newer, from its first word on;
+    `complete_since_ms` the latest time before which some partition ever said that it may lack something."""
 
     def __init__(self, store: Callable[[], RedisStore]) -> None:
         self._store = store
@@ -24,7 +25,7 @@ class Watch:
         self._fresh_at: dict[int, float] = {}
         self.gaps: dict[int, float] = {}
         self.backwards: list[str] = []
-        self.most_incomplete_ms = 0
+        self.complete_since_ms = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="watch", daemon=True)
 
@@ -69,6 +70,7 @@ class Watch:
 
     def _note(self, metas: dict[int, LiveMeta]) -> None:
         now = time.monotonic()
+        self.complete_since_ms = max([self.complete_since_ms, *(meta.complete_since_ms for meta in metas.values())])
         for number, meta in metas.items():
             before = self._seen.get(number)
             if before is None or meta.as_of_ms > before.as_of_ms:

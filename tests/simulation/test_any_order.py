@@ -210,14 +210,17 @@ class Market(RuleBasedStateMachine):
 
     def _oracle(self) -> tuple[Oracle, Counter[str]]:
         """Fed in the order in which the ledger decided; invalid records mean the same wherever they stand. Swaps that
-        were added before windows were begun are not in them, and outcomes are counted from there on."""
+        were added before windows were begun are not in them, and outcomes are counted from there on. What was never
+        read before that has no part in it."""
         windows = {window.name: (window.length_ms, window.bucket_ms) for window in WINDOWS}
         oracle = Oracle(windows=windows, late_policy=self.world.late_policy)
         log = {(r.partition, r.offset): r for records in self.world.log.partitions for r in records}
         outcomes: Counter[str] = Counter()
-        for position in [*self.world.trace, *(log.keys() - set(self.world.trace))]:
+        begins, put_away = self.world.begins, {(r.partition, r.offset) for r, _ in self.world.dead_letters}
+        read = [at for at in log.keys() - set(self.world.trace) if at in put_away or at[1] >= begins[at[0]]]
+        for position in [*self.world.trace, *read]:
             outcome, added = self._record(oracle, log[position])
-            if position[1] >= self.world.begins[position[0]]:
+            if position[1] >= begins[position[0]]:
                 outcomes[outcome] += 1
             else:
                 for occurrence in added:
