@@ -5,7 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help env embedded dev up test lint unit docs bench chaos
+.PHONY: help env embedded dev up test lint unit docs bench load chaos
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,9 @@ chaos: dev ## break real parts, the long way, and write what came of it into doc
 
 bench: dev ## measure throughput and latency
 	$(RUN) -m tests.load.bench_live
+
+load: dev ## the loads that were asked for, with percentiles; ends with 1 where something was lost, wrong or slower
+	$(RUN) -m tests.load.mission
 
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document
