@@ -1,5 +1,6 @@
 // 1,000 requests a second for a minute, then a burst of 5,000 a second, whether the server keeps up or not:
-//   k6 run -e SWAPSTATS_URL=http://127.0.0.1:8080 -e SWAPSTATS_TOKEN="$(python manage.py mint_token load)" tests/load/k6/http.js
+//   k6 run -e SWAPSTATS_URL=http://127.0.0.1:8080 tests/load/k6/http.js
+// With security.jwt.enabled add: -e SWAPSTATS_TOKEN="$(python manage.py mint_token --sub load --ttl 1h)"
 // The server must not limit the machine that asks: raise rate_limit.by_ip and by_jwt for the test. RATE, BURST, DURATION
 // and BURST_DURATION change the load.
 import http from 'k6/http';
