@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from settings.config import Config
-from swapstats.doctor import broker, clickhouse, configuration, machine, redis
+from swapstats.doctor import broker, clickhouse, configuration, keys, machine, redis
 from swapstats.doctor.finding import Finding, error
 from swapstats.domain.errors import SwapstatsError
 
@@ -23,6 +23,7 @@ class Circumstances:
 def examine(config: Config, circumstances: Circumstances) -> Iterator[Finding]:
     """Findings as they come."""
     yield from configuration.examine(config, circumstances.is_production)
+    yield from keys.examine(config)
     yield from machine.examine(config)
     yield from _guarded("broker", lambda: broker.examine(config))
     yield from _guarded("redis", lambda: redis.examine(config, circumstances.rate, circumstances.wall_clock))

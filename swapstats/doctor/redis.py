@@ -29,8 +29,8 @@ def examine(config: Config, rate: int, wall_clock: Callable[[], float]) -> Itera
         info: dict[str, Any] = client.info()
         yield ok(PART, "redis.reachable", f"version {info['redis_version']} answers")
         yield from _role(info)
-        yield from _persistence(info)
         settings = _settings(client)
+        yield from _persistence(info, settings)
         yield from _limits(config, rate, info, settings)
         yield from _packing(settings)
         yield _clock(client, wall_clock)
@@ -72,7 +72,7 @@ def _role(info: Mapping[str, Any]) -> Iterator[Finding]:
         )
 
 
-def _persistence(info: Mapping[str, Any]) -> Iterator[Finding]:
+def _persistence(info: Mapping[str, Any], settings: Settings) -> Iterator[Finding]:
     if not info.get("aof_enabled"):
         yield error(
             PART,
@@ -84,6 +84,9 @@ def _persistence(info: Mapping[str, Any]) -> Iterator[Finding]:
         yield error(
             PART, "redis.aof_failing", "Redis cannot write its append-only file", "make room on its disk; see its log"
         )
+    elif settings.get("appendfsync") == "no":
+        what = "appendfsync is no: a power cut takes the last half minute of ledger and snapshots, which is read again"
+        yield warning(PART, "redis.no_fsync", what, "set `appendfsync everysec`")
     else:
         yield ok(PART, "redis.aof", "writes go to the append-only file")
 

@@ -7,21 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 import redis
+from clickhouse_driver import Client
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from settings.config import Config
 from settings.config.values import PROJECT_DIR
 from swapstats import bootstrap
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.system.listener import free_port
-from swapstats.doctor import broker, configuration, machine
+from swapstats.doctor import broker, configuration, keys, machine
 from swapstats.doctor import clickhouse as clickhouse_doctor
 from swapstats.doctor import redis as redis_doctor
 from swapstats.doctor.examination import Circumstances, examine
 from swapstats.doctor.finding import Finding, Level
+from tests.chaos.clusters import KafkaCluster
 from tests.parts.topics import Broker
 
 RATE = 1_000
@@ -60,6 +65,37 @@ class TestConfiguration:
         assert not troubles(configuration.examine(Config(), is_production=False))
 
 
+def key_pair(directory: Path, name: str) -> tuple[Path, Path]:
+    """Its public and its private file."""
+    key = generate_private_key(65537, 2048)
+    public, private = directory / f"{name}.pub", directory / f"{name}.pem"
+    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return public, private
+
+
+class TestKeys:
+    def examine(self, **jwt: object) -> list[str]:
+        return list(troubles(keys.examine(Config(security={"jwt": {"alg": "RS256", **jwt}}))))
+
+    def test_a_pair_is_in_order(self, tmp_path):
+        public, private = key_pair(tmp_path, "one")
+        assert self.examine(public_key_file=public, private_key_file=private) == []
+
+    def test_a_file_that_is_no_key_is_found(self, tmp_path):
+        public, private = key_pair(tmp_path, "one")
+        assert self.examine(public_key_file=private) == ["keys.unreadable"]
+        assert self.examine(public_key_file=public, private_key_file=public) == ["keys.unreadable"]
+
+    def test_keys_that_do_not_belong_together_are_found(self, tmp_path):
+        public, _ = key_pair(tmp_path, "one")
+        _, stranger = key_pair(tmp_path, "two")
+        assert self.examine(public_key_file=public, private_key_file=stranger) == ["keys.strangers"]
+
+    def test_a_key_set_that_does_not_answer_is_found(self):
+        assert self.examine(jwks_url=f"http://127.0.0.1:{nowhere()}/jwks.json") == ["keys.no_set"]
+
+
 class TestMachine:
     def test_a_port_that_is_taken_is_found(self):
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -95,6 +131,7 @@ class TestRedis:
         ("command", "code"),
         [
             ("CONFIG SET appendonly no", "redis.no_aof"),
+            ("CONFIG SET appendfsync no", "redis.no_fsync"),
             ("CONFIG SET maxmemory-policy allkeys-lru", "redis.eviction"),
             ("CONFIG SET maxmemory 500mb", "redis.memory"),
             ("CONFIG SET hash-max-listpack-entries 32", "redis.listpack"),
@@ -156,6 +193,14 @@ class TestBroker:
         config = Config(ingest={"brokers": [kafka.bootstrap], "topic": kafka.new_topic(partitions=2)})
         assert {"broker.partitions", "broker.no_topic"} <= troubles(broker.examine(config)).keys()
 
+    @pytest.mark.kafka
+    @pytest.mark.slow
+    def test_one_replica_where_there_are_several_brokers_is_found(self, tmp_path):
+        with KafkaCluster(tmp_path) as cluster:
+            topic = Broker(cluster.bootstrap).new_topic(partitions=2)
+            config = Config(ingest={"brokers": cluster.bootstrap.split(","), "topic": topic})
+            assert "broker.replication" in troubles(broker.examine(config))
+
 
 def _alter(kafka: Broker, topic: str, settings: dict[str, str]) -> None:
     entries = [ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in settings.items()]
@@ -176,6 +221,17 @@ class TestClickHouse:
         with bootstrap.archive_schema(config) as schema:
             schema.migrate()
         assert not {"clickhouse.no_database", "clickhouse.behind"} & troubles(clickhouse_doctor.examine(config)).keys()
+
+    @pytest.mark.clickhouse
+    def test_tables_of_another_version_are_found(self, clickhouse):
+        config = Config(stores={"clickhouse": {"dsn": clickhouse, "storage_policy": ""}})
+        with bootstrap.archive_schema(config) as schema:
+            schema.migrate()
+        with Client.from_url(clickhouse) as client:
+            client.execute("INSERT INTO schema_migrations (version, name, checksum) VALUES", [(2, "candles", "other")])
+            assert list(troubles(clickhouse_doctor.examine(config))) == ["clickhouse.changed"]
+            client.execute("TRUNCATE TABLE schema_migrations")
+        assert list(troubles(clickhouse_doctor.examine(config))) == ["clickhouse.behind"]
 
     @pytest.mark.clickhouse
     def test_a_storage_policy_that_the_server_lacks_is_found(self, clickhouse):

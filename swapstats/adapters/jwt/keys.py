@@ -114,6 +114,11 @@ class KeySet:
             return list(keys.values()) if len(keys) == 1 else []
         return [keys[kid]] if kid in keys else []
 
+    def kids(self) -> Sequence[str]:
+        """What the keys are named by; empty where none could be fetched."""
+        self.version()
+        return list(self._fetched.keys)
+
     def _refresh(self, now: float) -> None:
         """Whoever has keys does not wait while another one fetches."""
         if now - self._tried_at < FETCH_PAUSE_SECONDS or not self._lock.acquire(blocking=not self._fetched.keys):
