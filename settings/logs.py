@@ -59,6 +59,7 @@ def _processors(style: Format, config: Config) -> dict[str, Processors]:
         ],
         "processors": [
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_colours,
             structlog.processors.format_exc_info,
             Redactor(secret_values(config)),
             *_renderers(style),
@@ -74,6 +75,12 @@ def _renderers(style: Format) -> Processors:
 
 def _encode(event: Any, **_: Any) -> str:
     return msgspec.json.encode(event).decode()
+
+
+def _without_colours(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """uvicorn says some lines twice: once more with colours, for terminals."""
+    event.pop("color_message", None)
+    return event
 
 
 def _brief(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:

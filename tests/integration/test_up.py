@@ -98,12 +98,22 @@ def test_shows_moving_numbers_and_ends_on_ctrl_c(up):
     with connect(f"ws://127.0.0.1:{run.port}/ws") as client:
         client.send(json.dumps({"subscribe": "overview:5m"}))
         _wait_for_message(client, "patches")
+        assert "partition   0" in _other_command(run, "snapshots")
         run.process.send_signal(signal.SIGINT)
         assert _wait_for_message(client, "bye")["reason"] == "server_shutdown"
     assert run.ends() == 0, run.text
     assert not run.processes()
+    assert not (run.directory / "up.env").exists()
     stopped = re.findall(r"stopping (\w+)", run.text)
     assert stopped == ["feed", "web", "archive", "consume", "clickhouse", "redis", "broker"]
+
+
+def _other_command(run: Up, *words: str) -> str:
+    """What it says, with the environment that `up` wrote down for it."""
+    variables = dict(line.split("=", 1) for line in (run.directory / "up.env").read_text().splitlines())
+    environment = {"PATH": os.environ["PATH"], "SWAPSTATS_EMBEDDED__DATA_DIR": str(run.directory), **variables}
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def _wait_for_message(client: ClientConnection, kind: str) -> dict:

@@ -55,6 +55,15 @@ def log() -> Log:
     return Log(Config(**SECRETS))
 
 
+def test_what_uvicorn_says_for_terminals_is_left_out(log):
+    log.logger.info(
+        "Started server process [%d]", 7, extra={"color_message": "Started server process [\x1b[36m%d\x1b[0m]"}
+    )
+    [line] = log.lines
+    assert line["event"] == "Started server process [7]"
+    assert "color_message" not in line
+
+
 def test_a_line_is_one_json_object_with_time_level_logger_and_event(log):
     log.logger.warning("partition %d: %s", 3, "multi\nline")
     [line] = log.lines

@@ -2,17 +2,20 @@
 
 import argparse
 import math
+import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from settings.config import Config, load_config
+from settings.config.load import PREFIX
 from swapstats.domain.errors import PartError
 from swapstats.supervisor.output import Output
 from swapstats.supervisor.plan import Plan, Wishes, is_named, make_plan
@@ -60,8 +63,9 @@ class Command(BaseCommand):
         try:
             _prepare(config)
             supervisor.start(plan.environment)
-            output.say(_welcome(config, plan))
-            supervisor.watch()
+            with _told_to_others(config.embedded.data_dir / "up.env", plan.environment) as told:
+                output.say(_welcome(config, plan, told))
+                supervisor.watch()
         except KeyboardInterrupt:
             output.say("stopping")
         finally:
@@ -98,7 +102,18 @@ def _signals_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _welcome(config: Config, plan: Plan) -> str:
+@contextmanager
+def _told_to_others(path: Path, environment: Mapping[str, str]) -> Iterator[Path]:
+    """A file with what other commands need in their environment to work on this system, for as long as it is up."""
+    ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    path.write_text("".join(f"{name}={value}\n" for name, value in ours.items() if os.environ.get(name) != value))
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _welcome(config: Config, plan: Plan, told: Path) -> str:
     authority = str(plan.web).replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - no address to connect to
     lines = [
         f"dashboard   http://{authority}/",
@@ -109,4 +124,6 @@ def _welcome(config: Config, plan: Plan) -> str:
         lines.append(f"metrics     http://{plan.metrics}/metrics")
     if is_named(config, "security.jwt.enabled") and config.security.jwt.enabled:
         lines.append("token       manage.py mint_token --help")
+    where = told.relative_to(Path.cwd()) if told.is_relative_to(Path.cwd()) else told
+    lines.append(f"more        env $(cat {where}) .venv/bin/python manage.py doctor   (or generate, snapshots, dlq …)")
     return "\n".join(["", "swapstats is up; Ctrl-C stops it", *(f"  {line}" for line in lines), ""])
