@@ -14,6 +14,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from realtime import metrics
+from realtime.stopping import stop
 from realtime.view import LiveView
 from swapstats.domain.errors import StoreUnavailable, ViewNotReady
 from swapstats.ports.live_store import ANNOUNCED, LiveMeta, LivePartition, LiveReader, Step
@@ -83,24 +84,25 @@ class ViewFeed:
         self._begin()
         self._wake = asyncio.Event()
         reader = self._open_reader()
+        self._listener = asyncio.create_task(self._hear_all())
+        tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._watch_store(reader))}
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._listen())
-                tasks.create_task(self._watch_store(reader))
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            await stop({*tasks, self._listener})
             await reader.close()
 
     # What workers tell
 
     async def _listen(self) -> None:
+        """Listen anew whenever the listener was sent away."""
         while True:
-            self._listener = asyncio.create_task(self._hear_all())
-            try:
-                await asyncio.wait({self._listener})
-            finally:
-                self._listener.cancel()
+            await asyncio.wait({self._listener})
             if not self._listener.cancelled():
                 self._listener.result()
+            self._listener = asyncio.create_task(self._hear_all())
 
     async def _hear_all(self) -> None:
         async with aclosing(self._open_receiver().ticks()) as ticks:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
+from realtime.stopping import stop
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.redis.update_feed import (
     GROUP,
@@ -60,8 +61,7 @@ async def listening(url: str) -> AsyncIterator[Inbox]:
     inbox = Inbox(layer(url))
     task = asyncio.create_task(inbox.collect())
     yield inbox
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await stop({task})
 
 
 async def joined(inbox: Inbox, sender: ChannelLayerSender) -> None:

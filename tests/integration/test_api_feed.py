@@ -185,6 +185,15 @@ async def test_a_store_that_was_emptied_leaves_the_last_view(worker: Worker, red
         reborn.sender.close()
 
 
+async def test_a_feed_that_is_stopped_at_any_moment_leaves_nothing_behind(worker: Worker, redis_url: str) -> None:
+    worker.tick({"1:a": 1})
+    for steps in range(0, 60, 2):
+        async with feeding(redis_url):
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}, f"after {steps} steps"
+
+
 async def test_the_view_outlives_its_redis(own_redis: RedisServer) -> None:
     worker = Worker(own_redis.url())
     worker.tick({"1:a": 5})
