@@ -42,12 +42,12 @@ class Running(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(service: Service) -> AsyncIterator[Running]:
-    """The service behind a real server on a free port of the loopback."""
+async def serving(service: Service, port: int = 0) -> AsyncIterator[Running]:
+    """The service behind a real server on the loopback, on a free port unless one is named."""
     config = uvicorn.Config(
         application(service),
         host="127.0.0.1",
-        port=0,
+        port=port,
         ws=LingeringWebSocket,
         lifespan="off",
         log_config=None,
