@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.security.websocket import WebsocketDenier
@@ -23,6 +23,8 @@ from swapstats.ports.token_verifier import Caller
 
 LAST_WORDS = "swapstats.last_words"
 """Marks what a server that knows how may send even to a client that does not read; others ignore it."""
+DIRECT = "swapstats.direct"
+"""The ASGI extension that holds a `DirectWriter`, where the server has one."""
 LAST_WORDS_S = 1.0
 """How long a client that is sent away gets to take its bye."""
 
@@ -31,6 +33,16 @@ LEEWAY_S = 30
 NO_LAYER = "none: clients never join the channel layer"
 
 Message = Mapping[str, Any]
+
+
+class DirectWriter(Protocol):
+    """Writes text frames at once, where ASGI's `send` needs a task that may have to wait."""
+
+    def is_writable(self) -> bool:
+        """Whether the connection is open and its client reads."""
+
+    def write_text(self, text: str) -> None:
+        """Send a frame; only while `is_writable`, and it may end that."""
 
 
 class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has no types
@@ -45,13 +57,14 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._origins = OriginRule(hosts, self._service.settings.allowed_origins)
         self._ready = asyncio.Event()
         self._sent = asyncio.Event()
-        self._outbox = Outbox(self._ready.set)
+        self._outbox = Outbox(self._ready.set, self._deliver)
         self._session = Session(self._service.desk, self._outbox)
         self._allowance = Allowance()
         self._writer: asyncio.Task[None] | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._blocked_since: float | None = None
         self._leaving = False
+        self._direct: DirectWriter | None = None
 
     async def dispatch(self, message: Message) -> None:
         """Without the base class's look after database connections, a thread's worth for each message: none is used."""
@@ -70,6 +83,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         except _Refused as refused:
             await self.dismiss(*refused.args)
             return
+        self._direct = self.scope.get("extensions", {}).get(DIRECT)
         self._service.enter(self)
         self._session.open()
         self._writer = asyncio.get_running_loop().create_task(self._write())
@@ -141,11 +155,25 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         while True:
             await self._ready.wait()
             self._ready.clear()
-            for frame in self._outbox.take(rfc3339(self._service.desk.now_ms())):
+            for frame in self._take():
                 self._blocked_since = now()
                 await self.base_send({"type": "websocket.send", "text": frame})
             self._blocked_since = None
             self._sent.set()
+
+    def _deliver(self) -> None:
+        """In the client's turn of a round: at once where nothing is in the way, else by the writer, which can wait."""
+        if self._leaving:
+            return
+        if self._direct is None or self._blocked_since is not None or not self._direct.is_writable():
+            self._ready.set()
+            return
+        for frame in self._take():
+            self._direct.write_text(frame)
+        self._sent.set()
+
+    def _take(self) -> Sequence[str]:
+        return self._outbox.take(rfc3339(self._service.desk.now_ms()))
 
     def _on_writer_done(self, writer: asyncio.Task[None]) -> None:
         """The connection is gone, we let go, or a frame could not be made: then nothing can be said any more."""

@@ -6,7 +6,7 @@ A topic that nobody follows costs nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from realtime.outbox import Outbox, Subscription
 from realtime.stream import Source, Stream, Version
@@ -26,6 +26,7 @@ class Hub:
         self._by_token: defaultdict[str | None, set[Stream]] = defaultdict(set)
         self._changed: set[str | None] = set()
         self._unready: set[Stream] = set()
+        self._round: dict[Outbox, None] = {}
 
     def follow(self, source: Source, outbox: Outbox) -> Subscription:
         """Subscribe an outbox; its snapshot waits in it at once, or as soon as the live view is loaded."""
@@ -35,6 +36,7 @@ class Hub:
         self._refresh(stream)
         self._changed.add(source.token_id)
         outbox.mark(subscription)
+        outbox.wake()
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
@@ -53,12 +55,17 @@ class Hub:
         return bool(self._changed or self._unready)
 
     def flush(self) -> int:
-        """Tell the followers of what changed since the last time. Returns how many values had to give way in
-        outboxes, because the client had not taken the value before."""
+        """Put what changed since the last time into the followers' outboxes, which then are the next `round`. Returns
+        how many values had to give way there, because the client had not taken the value before."""
+        self._round = {}
         affected = {stream for token_id in self._changed for stream in self._by_token.get(token_id, ())}
         affected |= self._unready
         self._changed.clear()
         return sum(self._tell(stream) for stream in affected)
+
+    def round(self) -> Sequence[Outbox]:
+        """Each outbox in which the last `flush` put something, once: they are to be delivered."""
+        return list(self._round)
 
     def due_tokens(self) -> set[str]:
         """Followed tokens that the next `flush` tells of."""
@@ -74,8 +81,13 @@ class Hub:
 
     def _tell(self, stream: Stream) -> int:
         self._refresh(stream)
-        current = stream.current
-        return sum(follower.outbox.mark(follower) for follower in self._behind(stream, current)) if current else 0
+        if (current := stream.current) is None:
+            return 0
+        dropped = 0
+        for follower in self._behind(stream, current):
+            self._round[follower.outbox] = None
+            dropped += follower.outbox.mark(follower)
+        return dropped
 
     def _behind(self, stream: Stream, current: Version) -> Iterator[Subscription]:
         return (follower for follower in self._followers[stream] if current.is_news(follower.sent))

@@ -7,7 +7,7 @@ CLIENTS = gauge("web", "ws_clients_gauge", "WebSocket clients connected now")
 CLIENTS_LIMIT = gauge("web", "ws_clients_limit", "WebSocket clients that are let in at most")
 DROPPED = counter("web", "ws_dropped_msgs_total", "Values that newer ones replaced before a slow client took them")
 CLOSED = counter("web", "ws_closed_total", "Connections that the server ended, by reason", "reason", known=ByeReason)
-FLUSH = histogram("web", "ws_flush_ms", "Reading, comparing and marking what had changed in one tick")
+FLUSH = histogram("web", "ws_flush_ms", "Reading and comparing what had changed in one tick, and writing it to clients")
 STREAMS = gauge("web", "ws_streams", "Different topics, as chosen by clients, that are followed")
 EVENT_TO_FRAME = histogram(
     "web",

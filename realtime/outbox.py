@@ -23,11 +23,14 @@ class Subscription:
 
 
 class Outbox:
-    """Replies in their order, then snapshots, then one frame with all patches. `wake` is called whenever there is
-    something to take; it must return at once."""
+    """Replies in their order, then snapshots, then one frame with all patches.
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
+    `wake` is called when there is something to take outside a round, and has to leave it to be taken later; `deliver`,
+    by default the same, is called in its turn of a round, and may take it there and then. Both return at once."""
+
+    def __init__(self, wake: Callable[[], None], deliver: Callable[[], None] | None = None) -> None:
+        self.wake = wake
+        self.deliver = deliver or wake
         self._replies: deque[str] = deque()
         self._due: dict[Subscription, None] = {}
 
@@ -38,13 +41,13 @@ class Outbox:
     def reply(self, frame: str) -> None:
         """Add an answer to a message. Whoever reads messages keeps these bounded: by not reading on while many wait."""
         self._replies.append(frame)
-        self._wake()
+        self.wake()
 
     def mark(self, subscription: Subscription) -> bool:
-        """The subscription's stream has something new. Returns whether it waited already: one value less to send."""
+        """The subscription's stream has something new. Returns whether it waited already: one value less to send.
+        Wakes nobody."""
         waited = subscription in self._due
         self._due[subscription] = None
-        self._wake()
         return waited
 
     def forget(self, subscription: Subscription) -> None:

@@ -1,15 +1,18 @@
 """All WebSocket clients of one process: who is let in, when changes go out, and how everybody is sent home."""
 
 import asyncio
+import logging
 import time
-from asyncio import AbstractEventLoop, TimerHandle
-from collections.abc import Callable, Sequence
+from asyncio import AbstractEventLoop, Handle, TimerHandle
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
 from realtime import metrics
 from realtime.admission import Admission
 from realtime.hub import Hub
 from realtime.latency import FrameLatency
+from realtime.outbox import Outbox
 from realtime.protocol import ByeReason, CloseCode, Limits
 from realtime.ranking import Ranking
 from realtime.session import Desk
@@ -17,8 +20,12 @@ from realtime.topics import Topics
 from realtime.view import LiveView
 from settings.config import WebSocket
 
+log = logging.getLogger(__name__)
+
 GATHER_SHARE = 0.1
 """How much of a tick is waited after the first change, so that the messages of all workers go out together."""
+AT_ONCE = 100
+"""How many clients are told before others get the event loop."""
 SWEEP_S = 1.0
 LEAVE_PER_SECOND = 2_000
 """How many clients a second are told to go at a shutdown, so that they do not come back all at once."""
@@ -115,6 +122,8 @@ class _Ticker:
         self._tick_s = service.settings.coalesce_ms / 1000
         self._last = loop.time() - self._tick_s
         self._flush: TimerHandle | None = None
+        self._telling: Handle | None = None
+        self._again = False
         self._latency = FrameLatency(service.desk.view)
         self._unsubscribe = service.desk.view.subscribe(self._hear)
         self._sweep = loop.call_later(SWEEP_S, self._on_sweep)
@@ -122,8 +131,9 @@ class _Ticker:
     def stop(self) -> None:
         self._unsubscribe()
         self._sweep.cancel()
-        if self._flush:
-            self._flush.cancel()
+        for handle in (self._flush, self._telling):
+            if handle:
+                handle.cancel()
 
     def _hear(self, token_ids: frozenset[str]) -> None:
         """Called in the feed's thread."""
@@ -131,7 +141,11 @@ class _Ticker:
             self._loop.call_soon_threadsafe(self._note, token_ids)
 
     def _note(self, token_ids: frozenset[str]) -> None:
-        if self._hub.note(token_ids) and self._flush is None:
+        if not self._hub.note(token_ids):
+            return
+        if self._telling:
+            self._again = True
+        elif self._flush is None:
             soon = self._loop.time() + GATHER_SHARE * self._tick_s
             self._flush = self._loop.call_at(max(soon, self._last + self._tick_s), self._on_flush)
 
@@ -141,8 +155,21 @@ class _Ticker:
         self._latency.note(self._hub.due_tokens(), self._service.desk.now_ms())
         if dropped := self._hub.flush():
             metrics.DROPPED.inc(dropped)
-        metrics.FLUSH.observe((self._loop.time() - self._last) * 1000)
         metrics.STREAMS.set(self._hub.streams)
+        self._tell(iter(self._hub.round()))
+
+    def _tell(self, outboxes: Iterator[Outbox]) -> None:
+        """The round: a few clients, then whoever else wants the loop, then the next few. A round that takes longer than
+        a tick is not overtaken by the next one; clients then get fewer, newer values."""
+        few = list(islice(outboxes, AT_ONCE))
+        for outbox in few:
+            _deliver(outbox)
+        self._telling = self._loop.call_soon(self._tell, outboxes) if len(few) == AT_ONCE else None
+        if self._telling is None:
+            metrics.FLUSH.observe((self._loop.time() - self._last) * 1000)
+            if self._again:
+                self._again = False
+                self._note(frozenset())
 
     def _on_sweep(self) -> None:
         """Also looks after streams that waited for the live view, for whom nothing changed."""
@@ -150,3 +177,10 @@ class _Ticker:
         self._service.sweep(self._loop.time())
         self._latency.forget_all_but(self._hub.followed_tokens())
         self._note(frozenset())
+
+
+def _deliver(outbox: Outbox) -> None:
+    try:
+        outbox.deliver()
+    except Exception:
+        log.exception("a client could not be told; the others are")

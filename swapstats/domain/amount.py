@@ -42,9 +42,12 @@ def _parse_unusual(text: str, digits: int) -> int:
 
 def format_amount(value: int, digits: int) -> str:
     """The decimal string of a fixed-point integer, always with all its fraction digits: 1500000, 6 → "1.500000"."""
-    sign, text = ("-", str(-value)) if value < 0 else ("", str(value))
-    text = text.zfill(digits + 1)
-    return f"{sign}{text[:-digits]}.{text[-digits:]}"
+    if value < 0:
+        return f"-{format_amount(-value, digits)}"
+    text = str(value)
+    if len(text) <= digits:
+        text = text.zfill(digits + 1)
+    return f"{text[:-digits]}.{text[-digits:]}"
 
 
 def format_ratio(numerator: int, denominator: int, decimals: int, significant: int = 0) -> str:

@@ -1,12 +1,18 @@
 """The WebSocket door behind a real server: who gets in, what they hear, and how connections end."""
 
 import asyncio
+import json
 
 import pytest
 from channels.testing import WebsocketCommunicator
 from websockets.asyncio.client import connect
+from websockets.client import ClientProtocol
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from realtime.protocol import CloseCode
+from realtime.server import text_frame
 from tests.parts.live_feed import LiveFeed, traded
 from tests.parts.web_socket import PATIENCE_S, application, ending, hear, say, service_of, serving, until
 
@@ -165,7 +171,53 @@ async def test_under_any_server_a_client_is_served(feed: LiveFeed) -> None:
     assert (await communicator.receive_json_from())["type"] == "welcome"
     await communicator.send_json_to({"subscribe": TOPIC})
     assert [(await communicator.receive_json_from())["type"] for _ in range(2)] == ["subscribed", "snapshot"]
+    feed.step({USDC: traded(2)})
+    assert (await communicator.receive_json_from())["type"] == "patches"
     await communicator.disconnect()
+
+
+@pytest.mark.parametrize("deflate", [False, True], ids=["plain", "compressed"])
+async def test_a_frame_of_any_size_arrives(feed: LiveFeed, deflate: bool) -> None:
+    """From some hundred bytes to more than 65,535, where a frame's header changes once more."""
+    tokens = [f"1:0x{n:040x}" for n in range(100)]
+    feed.begin({token_id: traded(1) for token_id in tokens})
+    async with serving(service_of(feed), deflate=deflate) as running, connect(running.url) as client:
+        await say(client, subscribe=[f"token:{token_id}" for token_id in tokens])
+        for _ in tokens:
+            await hear(client, "snapshot")
+        for some in (tokens[:1], tokens[:10], tokens):
+            feed.step({token_id: traded(feed.seq + 5) for token_id in some})
+            items = (await hear(client, "patches"))["items"]
+            assert {item["topic"] for item in items} == {f"token:{token_id}" for token_id in some}
+        assert len(json.dumps(items)) > 65_535
+
+
+async def test_answers_come_before_the_changes_that_follow_them(feed: LiveFeed) -> None:
+    async with serving(service_of(feed, coalesce_ms=10)) as running, connect(running.url) as client:
+        await say(client, subscribe=TOPIC)
+        await hear(client, "snapshot")
+        for number in range(50):
+            await say(client, ping=number)
+            feed.step({USDC: traded(feed.seq + 2)})
+        pongs, seq = 0, 0
+        while pongs < 50 or seq < feed.seq:
+            message = json.loads(await client.recv())
+            if message["type"] == "pong":
+                assert message["ping"] == pongs
+                pongs += 1
+            else:
+                (item,) = message["items"]
+                assert item["prev"] == seq or not seq
+                seq = item["seq"]
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65_535, 65_536])
+def test_a_text_frame_is_what_the_protocol_says(size: int) -> None:
+    reader = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN)
+    reader.receive_data(text_frame(b"x" * size))
+    (frame,) = reader.events_received()
+    assert isinstance(frame, Frame)
+    assert (frame.opcode, bytes(frame.data), frame.fin) == (Opcode.TEXT, b"x" * size, True)
 
 
 async def test_other_addresses_are_refused(feed: LiveFeed) -> None:

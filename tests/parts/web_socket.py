@@ -42,7 +42,7 @@ class Running(NamedTuple):
 
 
 @asynccontextmanager
-async def serving(service: Service, port: int = 0) -> AsyncIterator[Running]:
+async def serving(service: Service, port: int = 0, *, deflate: bool = False) -> AsyncIterator[Running]:
     """The service behind a real server on the loopback, on a free port unless one is named."""
     config = uvicorn.Config(
         application(service),
@@ -51,7 +51,7 @@ async def serving(service: Service, port: int = 0) -> AsyncIterator[Running]:
         ws=LingeringWebSocket,
         lifespan="off",
         log_config=None,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=deflate,
         timeout_graceful_shutdown=PATIENCE_S,
     )
     server = DrainingServer(config, service.drain)
