@@ -39,6 +39,7 @@ chaos: dev ## break real parts, the long way, and write what came of it into doc
 bench: dev ## measure throughput and latency
 	$(RUN) -m tests.load.bench_live
 	$(RUN) -m tests.load.wsload
+	$(RUN) -m tests.load.bench_http
 
 load: dev ## the loads that were asked for, with percentiles; ends with 1 where something was lost, wrong or slower
 	$(RUN) -m tests.load.mission

@@ -21,8 +21,16 @@ def compress(request: Request, response: Response) -> None:
     if "json" not in response.get("Content-Type", "") or len(response.content) < LEAST_BYTES:
         return
     patch_vary_headers(response, ("Accept-Encoding",))
-    if _ACCEPTS.search(request.headers.get("Accept-Encoding", "")):
-        deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
-        response.content = deflate.compress(response.content) + deflate.flush()
+    if accepts_gzip(request.headers.get("Accept-Encoding", "")):
+        response.content = gzip(response.content)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.content))
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    return bool(_ACCEPTS.search(accept_encoding))
+
+
+def gzip(content: bytes) -> bytes:
+    deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, _GZIP)
+    return deflate.compress(content) + deflate.flush()

@@ -20,12 +20,13 @@ def entity_tag(*parts: object) -> str:
 def conditional(request: Request, tag: str, body: Callable[[], Any]) -> Response:
     """304 where the client holds what `tag` stands for; else `body`, which it may keep and has to ask about again."""
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    if _matches(request.headers.get("If-None-Match", ""), tag):
+    if is_held(request.headers.get("If-None-Match", ""), tag):
         return Response(status=304, headers=headers)
     return Response(body(), headers=headers)
 
 
-def _matches(condition: str, tag: str) -> bool:
+def is_held(condition: str, tag: str) -> bool:
+    """Whether `If-None-Match` names what `tag` stands for."""
     if condition.strip() == "*":
         return True
     return any(held.removeprefix("W/") == tag.removeprefix("W/") for held in _TAG.findall(condition))

@@ -30,16 +30,20 @@ def request_id_middleware(get_response: Any) -> Any:
     return answer_async if iscoroutinefunction(get_response) else answer
 
 
+def request_id(given: str) -> str:
+    """The one that was given, or where that is none, a new one."""
+    return given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+
+
 def _identify(request: HttpRequest) -> HttpRequest:
-    given = request.headers.get(HEADER, "")
-    request.request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)  # type: ignore[attr-defined]
+    request.request_id = request_id(request.headers.get(HEADER, ""))  # type: ignore[attr-defined]
     return request
 
 
 def _told_of(request: HttpRequest) -> AbstractContextManager[None]:
     """Whatever is logged meanwhile says for which request."""
-    request_id: str = request.request_id  # type: ignore[attr-defined]
-    return bound_contextvars(request_id=request_id, method=request.method, path=request.path)
+    given: str = request.request_id  # type: ignore[attr-defined]
+    return bound_contextvars(request_id=given, method=request.method, path=request.path)
 
 
 def _mark(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

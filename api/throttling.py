@@ -1,6 +1,7 @@
 """How much each caller may ask for: a token bucket by `sub`, else by the client's address (CONTRACT §3)."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from rest_framework.request import Request
@@ -11,14 +12,18 @@ from api.client_address import client_address, rate_key
 from settings.config import Bucket, load_config
 from swapstats.bootstrap import rate_limiter
 from swapstats.ports.rate_limiter import BucketSize, Verdict
+from swapstats.ports.token_verifier import Caller
+
+VERDICT = "swapstats.rate_verdict"
+"""Where a WSGI environment or an ASGI scope holds the verdict on a request that was counted already."""
 
 
 class TokenBucketThrottle(BaseThrottle):
     """Leaves its verdict on the request, for the answer's headers."""
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        key, bucket = _bucket_of(request)
-        self._verdict: Verdict = rate_limiter().take(key, BucketSize(bucket.refill_per_sec, bucket.burst))
+        known: Verdict | None = getattr(request._request, "scope", request.META).get(VERDICT)
+        self._verdict = known or take(caller_of(request), request.META)
         request._request.rate_verdict = self._verdict  # type: ignore[attr-defined]
         return self._verdict.is_allowed
 
@@ -26,15 +31,17 @@ class TokenBucketThrottle(BaseThrottle):
         return self._verdict.retry_after_s
 
 
-def _bucket_of(request: Request) -> tuple[str, Bucket]:
+def take(caller: Caller | None, environ: Mapping[str, Any]) -> Verdict:
+    """Count one request, of the caller or else of the address that it comes from."""
     limits = load_config().rate_limit
-    caller = caller_of(request)
     if caller:
-        return f"sub:{caller.subject}", limits.by_jwt
-    address = client_address(
-        request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""), limits.trusted_proxies
-    )
-    return f"ip:{rate_key(address)}", limits.by_ip
+        return _take(f"sub:{caller.subject}", limits.by_jwt)
+    peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
+    return _take(f"ip:{rate_key(client_address(peer, forwarded, limits.trusted_proxies))}", limits.by_ip)
+
+
+def _take(key: str, bucket: Bucket) -> Verdict:
+    return rate_limiter().take(key, BucketSize(bucket.refill_per_sec, bucket.burst))
 
 
 def limit_headers(verdict: Verdict) -> list[tuple[str, str]]:

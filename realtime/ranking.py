@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock
 from typing import NamedTuple
 
+from realtime.leaderboard import Field, Leaderboard, Value
 from realtime.token_view import TokenView
 from realtime.view import LiveView
 from swapstats.domain.errors import ViewNotReady
 from swapstats.domain.stats import Edge, WindowPart
 
-Value = float | None
+MOST_KEPT = 500
+MAX_BOARDS = 64
+"""Orders that are followed; more are ranked anew whenever they are asked for."""
 
 
 class Order(NamedTuple):
@@ -85,6 +88,7 @@ class Ranking:
         self._views: dict[str, TokenView] = {}
         self._totals: defaultdict[int, defaultdict[str, Total]] = defaultdict(lambda: defaultdict(Total))
         self._chains: Counter[int] = Counter()
+        self._boards: dict[Order, Leaderboard] = {}
         self._noted: set[str] = set(view.token_ids())
         view.subscribe(self._note)
 
@@ -93,9 +97,23 @@ class Ranking:
         changes; tokens without the value come last. Raises ViewNotReady."""
         with self._lock:
             self._refresh()
-            views, totals = self._covered(order.chain_id), self._sum(order.chain_id)
-            chains = dict(sorted(self._chains.items()))
-        return Leaders(_first(views, order, limit), len(views), totals, chains)
+            chains, totals = dict(sorted(self._chains.items())), self._sum(order.chain_id)
+            count = len(self._views) if order.chain_id is None else chains.get(order.chain_id, 0)
+            return Leaders(self._leaders(order, min(limit, count)), count, totals, chains)
+
+    def _leaders(self, order: Order, limit: int) -> list[TokenView]:
+        if limit <= MOST_KEPT:
+            ids = self._board(order).first(limit, self._views)
+            if len(ids) == limit:
+                return [self._views[token_id] for token_id in ids]
+        return _first(self._covered(order.chain_id), order, limit)
+
+    def _board(self, order: Order) -> Leaderboard:
+        board = self._boards.pop(order, None) or Leaderboard(_field_of(order))
+        self._boards[order] = board
+        while len(self._boards) > MAX_BOARDS:
+            del self._boards[next(iter(self._boards))]
+        return board
 
     def _covered(self, chain_id: int | None) -> list[TokenView]:
         if chain_id is None:
@@ -112,6 +130,8 @@ class Ranking:
     def _refresh(self) -> None:
         self._view.as_of_ms()
         noted, self._noted = self._noted, set()
+        for board in self._boards.values():
+            board.note(noted)
         for token_id in noted:
             try:
                 self._file(token_id, self._view.token(token_id))
@@ -145,6 +165,17 @@ def _added_up(totals: Iterable[Total]) -> Total:
 
 def _chain(view: TokenView) -> int:
     return int(view.token_id.partition(":")[0])
+
+
+def _field_of(order: Order) -> Field:
+    field = FIELDS[order.sort]
+
+    def value(view: TokenView) -> Value:
+        if order.chain_id is not None and _chain(view) != order.chain_id:
+            return None
+        return next((field(view, sums) for view, sums in _in_window((view,), order.window)), None)
+
+    return Field(value, order.descending)
 
 
 def _first(views: Iterable[TokenView], order: Order, limit: int) -> list[TokenView]:

@@ -28,7 +28,10 @@ class SymbolIndex:
 
     def matches(self, symbol: str | None) -> int:
         """How many known tokens carry the symbol."""
-        return len(self._carriers(symbol)) if symbol else 0
+        if not symbol:
+            return 0
+        self.refresh()
+        return len(self._tokens.get(symbol.casefold(), ()))
 
     def refresh(self) -> None:
         """Look at what was noted, so that the next who asks need not wait for it."""

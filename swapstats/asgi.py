@@ -7,13 +7,14 @@ from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
-http = get_asgi_application()
+django = get_asgi_application()
 
-from realtime.routing import websocket_application  # noqa: E402 - needs Django's settings
+from api.direct.asgi import DirectAsgi  # noqa: E402 - needs Django's settings
+from realtime.routing import websocket_application  # noqa: E402
 from settings.config import load_config  # noqa: E402
 from swapstats.bootstrap import view_feed, websocket_service  # noqa: E402
 from swapstats.operations import operate_web  # noqa: E402
 
 operate_web(load_config())
 view_feed()
-application = ProtocolTypeRouter({"http": http, "websocket": websocket_application(websocket_service)})
+application = ProtocolTypeRouter({"http": DirectAsgi(django), "websocket": websocket_application(websocket_service)})

@@ -6,11 +6,15 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings.dev")
 
-application = get_wsgi_application()
+django = get_wsgi_application()
 
-from settings.config import load_config  # noqa: E402 - needs Django's settings
+from api.direct.wsgi import DirectWsgi  # noqa: E402 - needs Django's settings
+from realtime.server import spare_the_collector  # noqa: E402
+from settings.config import load_config  # noqa: E402
 from swapstats.bootstrap import view_feed  # noqa: E402
 from swapstats.operations import operate_web  # noqa: E402
 
 operate_web(load_config())
 view_feed()
+spare_the_collector()
+application = DirectWsgi(django)

@@ -1,5 +1,6 @@
 """Which tokens lead, in each window."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from django.http import QueryDict
@@ -17,13 +18,16 @@ from realtime.stats_body import chosen, rfc3339, token_body, window_body
 from realtime.token_view import TokenView
 from realtime.view import LiveView
 from swapstats.bootstrap import live_view, token_ranking
+from swapstats.domain.window import Window
 
 MAX_LIMIT = 100
 KEPT_SECONDS = 0.1
 """As long as a worker takes from one publication to the next."""
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
+    """What to see of which tokens."""
+
     windows: tuple[str, ...]
     sort: str
     is_descending: bool
@@ -32,12 +36,14 @@ class _Asked(NamedTuple):
     fields: tuple[str, ...] | None
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
+    """As it was made; its body is not to be changed."""
+
     tag: str
     body: dict[str, Any]
 
 
-_recent: Recent[_Answer] = Recent(KEPT_SECONDS, most=256)
+_recent: Recent[Answer] = Recent(KEPT_SECONDS, most=256)
 
 
 class OverviewView(ApiView):
@@ -45,15 +51,18 @@ class OverviewView(ApiView):
 
     @documentation.overview
     def get(self, request: Request) -> Response:
-        view = live_view()
-        asked = _asked(request.query_params, view)
-        answer = _recent.get(asked, lambda: _make(view, asked))
+        answer = overview(read_question(request.query_params, live_view().windows))
         return conditional(request, answer.tag, lambda: answer.body)
 
 
-def _asked(query: QueryDict, view: LiveView) -> _Asked:
-    known = view.windows
-    return _Asked(
+def overview(asked: Asked) -> Answer:
+    """As it is now, or was a moment ago. Raises ViewNotReady."""
+    return _recent.get(asked, lambda: _make(live_view(), asked))
+
+
+def read_question(query: QueryDict, known: Sequence[Window]) -> Asked:
+    """Raises ApiError."""
+    return Asked(
         windows_in(query, known) or tuple(window.name for window in known),
         choice_in(query, "sort", FIELDS, "volume_usd"),
         choice_in(query, "order", ("asc", "desc"), "desc") == "desc",
@@ -63,24 +72,24 @@ def _asked(query: QueryDict, view: LiveView) -> _Asked:
     )
 
 
-def _make(view: LiveView, asked: _Asked) -> _Answer:
+def _make(view: LiveView, asked: Asked) -> Answer:
     leaders = {name: _leaders(view, name, asked) for name in asked.windows}
     body = {
         "as_of": rfc3339(view.as_of_ms()),
         "windows": {name: [_row(view, token, name, asked) for token in tokens] for name, tokens in leaders.items()},
     }
     versions = [(name, token.token_id, token.epoch, token.seq) for name, tokens in leaders.items() for token in tokens]
-    return _Answer(entity_tag(asked, versions), body)
+    return Answer(entity_tag(asked, versions), body)
 
 
-def _leaders(view: LiveView, window: str, asked: _Asked) -> list[TokenView]:
+def _leaders(view: LiveView, window: str, asked: Asked) -> list[TokenView]:
     """As they stand now: a ranking only looks at a token again when it has changed."""
     order = Order(window, asked.sort, asked.is_descending, asked.chain_id)
     ranked = token_ranking().top(order, asked.limit).views
     return [view.token(token.token_id) or token for token in ranked]
 
 
-def _row(view: LiveView, token: TokenView, name: str, asked: _Asked) -> dict[str, Any]:
+def _row(view: LiveView, token: TokenView, name: str, asked: Asked) -> dict[str, Any]:
     (window, sums), *_ = chosen(token, (name,))
     fields = window_body(token, window, sums)
     if asked.fields is not None:

@@ -1,7 +1,7 @@
 """The stats of one token, or of up to a hundred."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import QueryDict
 from rest_framework.request import Request
@@ -35,17 +35,33 @@ WINDOW_FIELDS = (
 )
 
 
+class Known(NamedTuple):
+    """A token, and how many carry its symbol."""
+
+    token: TokenView
+    matches: int
+
+    @property
+    def tag(self) -> str:
+        token = self.token
+        return entity_tag(token.token_id, token.epoch, token.seq, self.matches, token.complete_since_ms)
+
+
+def look_up(reference: str) -> Known:
+    """The token by its identity or symbol. Raises ApiError, ViewNotReady."""
+    view = live_view()
+    token = find(view, reference)
+    return Known(token, view.symbols.matches(token.symbol))
+
+
 class TokenStatsView(ApiView):
     """The statistics of one token."""
 
     @documentation.stats
     def get(self, request: Request, reference: str) -> Response:
-        view = live_view()
-        token = find(view, reference)
-        matches = view.symbols.matches(token.symbol)
-        answer = StatsAnswer(request.query_params, token.windows)
-        tag = entity_tag(token.token_id, token.epoch, token.seq, matches, token.complete_since_ms)
-        return conditional(request, tag, lambda: answer.body(token, matches))
+        known = look_up(reference)
+        answer = StatsAnswer(request.query_params, known.token.windows)
+        return conditional(request, known.tag, lambda: answer.body(known))
 
 
 class BatchStatsView(ApiView):
@@ -53,14 +69,12 @@ class BatchStatsView(ApiView):
 
     @documentation.batch
     def get(self, request: Request) -> Response:
-        view = live_view()
-        answer = StatsAnswer(request.query_params, view.windows)
+        answer = StatsAnswer(request.query_params, live_view().windows)
         items: list[Body] = []
         errors: list[dict[str, str]] = []
         for reference in _ids(request.query_params):
             try:
-                token = find(view, reference)
-                items.append(answer.body(token, view.symbols.matches(token.symbol)))
+                items.append(answer.body(look_up(reference)))
             except (ApiError, ViewNotReady) as error:
                 errors.append(_item_error(reference, error))
         return Response({"items": items, "errors": errors}, headers={"Cache-Control": "private, no-cache"})
@@ -73,8 +87,8 @@ class StatsAnswer:
         self._windows = windows_in(query, windows)
         self._fields = names_in(query, "fields", WINDOW_FIELDS)
 
-    def body(self, token: TokenView, matches: int) -> Body:
-        return select(stats_body(token, matches, self._windows), self._fields)
+    def body(self, known: Known) -> Body:
+        return select(stats_body(known.token, known.matches, self._windows), self._fields)
 
 
 def select(body: Body, fields: Collection[str] | None) -> Body:

@@ -72,6 +72,17 @@ def test_two_processes_share_one_bucket(redis_url: str) -> None:
             assert sum(pool.map(take, range(400))) == 20
 
 
+def test_a_script_that_was_forgotten_and_a_connection_that_broke_are_no_matter(redis_url: str) -> None:
+    with Redis.from_url(redis_url) as client:
+        limiter = RedisRateLimiter(client, "test:", LocalRateLimiter())
+        assert limiter.take("a", SLOW).remaining == 19
+        client.script_flush()
+        assert limiter.take("a", SLOW).remaining == 18
+        client.client_kill_filter(_type="normal", skipme=True)
+        assert limiter.take("a", SLOW).remaining == 17
+        assert limiter.take("a", SLOW).remaining == 16
+
+
 def test_full_buckets_are_not_kept(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         RedisRateLimiter(client, "test:", LocalRateLimiter()).take("a", BucketSize(10, 100))

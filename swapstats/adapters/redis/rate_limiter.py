@@ -8,6 +8,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
+from swapstats.adapters.redis.quick_script import QuickScript
 from swapstats.ports.rate_limiter import BucketSize, RateLimiter, Verdict
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ class RedisRateLimiter:
     def __init__(
         self, client: "Redis", prefix: str, fallback: RateLimiter, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._take = client.register_script(_SCRIPT)
+        self._script = QuickScript(client, _SCRIPT)
         self._prefix = f"{prefix}limit:"
         self._fallback = fallback
         self._clock = clock
@@ -41,5 +42,5 @@ class RedisRateLimiter:
         return self._fallback.take(key, size, cost)
 
     def _ask(self, key: str, size: BucketSize, cost: int) -> Verdict:
-        allowed, remaining, full_in, wait = self._take([self._prefix + key], [size.refill_per_sec, size.burst, cost])
+        allowed, remaining, full_in, wait = self._script.call(self._prefix + key, *size, cost)
         return Verdict(bool(allowed), size.burst, remaining, full_in * _MICROSECONDS, wait * _MICROSECONDS)
