@@ -15,6 +15,8 @@ share_metrics()
 CONFIG = load_config()
 
 DEBUG = False
+PRODUCTION = False
+"""Whether web processes refuse to start from what must not be served from."""
 ALLOWED_HOSTS = list(CONFIG.api.http.public_hosts)
 SECRET_KEY = CONFIG.security.secret_key.get_secret_value() if CONFIG.security.secret_key else ""
 

@@ -7,6 +7,7 @@ second; Redis and the client have the other cores. Requests go round all tokens,
 import json
 import os
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -126,8 +127,8 @@ def _environment(redis: RedisServer, directory: Path) -> dict[str, str]:
         "rate_limit.by_jwt.refill_per_sec": "1000000",
         "rate_limit.by_jwt.burst": "1000000",
         "metrics.pprof": "null",
-        "security.secret_key": "only-to-measure-" + 40 * "x",
-        "security.jwt.secret": "only-to-measure-" + 40 * "y",
+        "security.secret_key": secrets.token_urlsafe(48),
+        "security.jwt.secret": secrets.token_urlsafe(48),
         "api.http.public_hosts": '["127.0.0.1"]',
     }
     named = {variable(key): value for key, value in settings.items()}
@@ -135,7 +136,7 @@ def _environment(redis: RedisServer, directory: Path) -> dict[str, str]:
 
 
 def _granian(port: int) -> list[str]:
-    options = ["--interface", "wsgi", "--port", str(port), "--no-access-log", "--log-level", "warning"]
+    options = ["--interface", "wsgi", "--port", str(port), "--no-access-log", "--blocking-threads", "8"]
     return [sys.executable, "-m", "granian", *options, "swapstats.wsgi:application"]
 
 

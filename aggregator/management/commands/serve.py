@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from api.checks import refuse_unsafe_start
 from settings.config import load_config
-from swapstats.domain.errors import PartError
+from swapstats.domain.errors import ConfigError, PartError
 from swapstats.web_server import serve
 
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **__: Any) -> None:
         try:
+            refuse_unsafe_start()
             serve(load_config())
-        except PartError as error:
+        except (ConfigError, PartError) as error:
             raise CommandError(str(error)) from error
