@@ -26,6 +26,6 @@ api_urls: list[URLPattern] = [
     path("auth/refresh", RefreshView.as_view(), name="refresh"),
     path("ws/ticket", TicketView.as_view(), name="ws-ticket"),
     path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="schema"),
-    path("docs/", SpectacularSwaggerSplitView.as_view(), name="docs"),
+    path("docs/", SpectacularSwaggerSplitView.as_view(template_name="api/docs.html"), name="docs"),
     path("<path:anything>", NoSuchAddressView.as_view()),
 ]

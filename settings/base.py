@@ -44,7 +44,9 @@ MIDDLEWARE = [
     "api.request_id.request_id_middleware",
     "swapstats.metrics.page.MetricsPage",
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "api.security_headers.security_headers_middleware",
     "django.middleware.security.SecurityMiddleware",
+    "api.limits.size_limits_middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -91,7 +93,7 @@ AUTH_PASSWORD_VALIDATORS = [
 
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["api.rendering.JsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsing.JsonParser"],
     "DEFAULT_SCHEMA_CLASS": "api.documentation.Schema",
     "EXCEPTION_HANDLER": "api.errors.handle",
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -119,6 +121,11 @@ CORS_EXPOSE_HEADERS = [
     *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"),
     *("ETag", "X-Request-ID"),
 ]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 65_536
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
+SESSION_COOKIE_AGE = 12 * 3600
+CSRF_COOKIE_HTTPONLY = True
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [("swapstats-client", PROJECT_DIR / "clients" / "js")]
