@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from redis import Redis
 
 from aggregator.archive.archiver import Archiver, ArchiveSettings
+from aggregator.archive.rebuild import Rebuild
 from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
@@ -24,6 +26,7 @@ from settings.config import Config, load_config
 from swapstats.adapters.clickhouse.connection import Connection, database_of
 from swapstats.adapters.clickhouse.history import ClickHouseHistory
 from swapstats.adapters.clickhouse.pool import Pool
+from swapstats.adapters.clickhouse.replay import ClickHouseReplay
 from swapstats.adapters.clickhouse.schema import Deployment, Schema
 from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHouseArchive
 from swapstats.adapters.jwt.keys import KeySet, KeySource, PublicKeyFile, SharedSecret
@@ -52,7 +55,7 @@ from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.login_attempts import LoginAttempts
 from swapstats.ports.rate_limiter import RateLimiter
-from swapstats.ports.swap_archive import ArchiveReader, ArchiveSchema
+from swapstats.ports.swap_archive import ArchiveReader, ArchiveReplay, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity, SwapSource
 from swapstats.ports.ticket_store import TicketStore
@@ -236,19 +239,37 @@ def pipeline_settings(config: Config) -> PipelineSettings:
 def state_stores(config: Config, log: SourceIdentity) -> StateStores:
     """A worker's stores of the log that its broker names so, all on one connection. Raises StoreUnavailable."""
     redis, reach_ms = config.stores.redis, pipeline_settings(config).reach_ms
-    retention_ms, counts_late = max(config.app.dedupe_ttl_ms, reach_ms), config.app.late_policy == "apply"
+    counts_late = config.app.late_policy == "apply"
     session = RedisSession.open(redis)
     incarnation = RedisIncarnation(session, redis.prefix, log)
     source = incarnation.source
     return StateStores(
         source,
         incarnation.set_aside,
-        RedisLedger(session, redis.prefix, source, retention_ms, counts_late=counts_late),
+        RedisLedger(session, redis.prefix, source, ledger_retention_ms(config), counts_late=counts_late),
         RedisCheckpointStore(session, redis.prefix, source, reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
         RedisLiveWriter(session, redis.prefix, source),
         RedisClock(session),
         session.close,
     )
+
+
+def ledger_retention_ms(config: Config) -> int:
+    """How long a decision is kept at least."""
+    return max(config.app.dedupe_ttl_ms, pipeline_settings(config).reach_ms)
+
+
+@contextmanager
+def rebuild(config: Config, owner: str, say: Callable[[str], object]) -> Iterator[Rebuild]:
+    """What makes windows again from the archive. Raises StoreUnavailable, ArchiveError and SourceUnavailable."""
+    log = KafkaSwapSource(config.ingest)
+    with closing(archive_replay(config)) as archive, closing(state_stores(config, log.identity())) as stores:
+        retention_ms = ledger_retention_ms(config)
+        yield Rebuild(pipeline_settings(config), retention_ms, log, archive, stores, owner, say)
+
+
+def archive_replay(config: Config) -> ArchiveReplay:
+    return ClickHouseReplay(clickhouse(config))
 
 
 def checkpoint_admin(config: Config) -> CheckpointAdmin:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from functools import partial
 from typing import NamedTuple, NoReturn
 
 from aggregator.archive import metrics
@@ -60,6 +61,8 @@ class Archiver:
         self._unplaced: set[int] = set()
         self._placing: Future[Ground] | None = None
         self._writing: tuple[Future[None], Batch] | None = None
+        self._notes: list[Future[None]] = []
+        """Of what is missing; each is written before any row behind it."""
         self._is_paused = False
         self._stopping = False
 
@@ -86,6 +89,7 @@ class Archiver:
         metrics.READ.inc(len(records))
         self._inbox.add(records, self._monotonic())
         self._finish_writing()
+        self._finish_notes()
         self._finish_placing()
         self._start_writing()
         self._start_placing()
@@ -108,6 +112,10 @@ class Archiver:
         metrics.RECORDS.labels(outcome="held").inc(batch.held)
         metrics.RECORDS.labels(outcome="invalid").inc(batch.invalid)
         self._note_lag(batch)
+
+    def _finish_notes(self) -> None:
+        while self._notes and self._notes[0].done():
+            self._notes.pop(0).result()
 
     def _note_lag(self, batch: Batch) -> None:
         now_ms = time.time() * 1000
@@ -145,14 +153,19 @@ class Archiver:
         if start.end > end:
             self._set_aside(f"the archive holds partition {partition} up to {start.end - 1}, but the log ends at {end}")
         if BEGINNING.offset < start.offset < first:
-            metrics.MISSED.inc(first - start.offset)
-            log.error("partition %d: offsets %d to %d are gone from the log", partition, start.offset, first - 1)
+            self._note_missing(partition, start.offset, first)
         self._inbox.begin(partition, start.held)
         self._source.seek(partition, max(start.offset, first))
         self._unplaced.discard(partition)
         self._partitions.add(partition)
         self._refresher.written(self._identity, {partition: start.offset})
         log.info("archiving partition %d from offset %d", partition, max(start.offset, first))
+
+    def _note_missing(self, partition: int, first: int, end: int) -> None:
+        metrics.MISSED.inc(end - first)
+        log.error("partition %d: offsets %d to %d are gone from the log", partition, first, end - 1)
+        note = partial(self._archive.note_missing, self._identity, partition, first, end)
+        self._notes.append(self._worker.submit(self._patience.insist, note))
 
     def _set_aside(self, reason: str) -> NoReturn:
         """It is another log under the same name, whose rows must not be mixed with those of the former."""
@@ -181,6 +194,7 @@ class Archiver:
         self._patience.abandon()
         self._patience = Patience()
         self._writing = self._placing = None
+        self._notes.clear()
         self._inbox.clear()
         self._unplaced = (self._unplaced | self._partitions) - set(partitions)
         self._partitions.clear()

@@ -26,13 +26,12 @@ class Batch:
 
 
 def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> Batch:
-    """Decode each record; whether it is late is a matter of the record alone. The hot path: a named tuple is made
-    twice as fast without its own constructor."""
+    """Decode each record; whether it is late is a matter of the record alone."""
     swaps: list[Swap] = []
     claims: list[Claim] = []
     dead_letters: list[DeadLetter] = []
     last: dict[int, Record] = {}
-    decode, new = decoder.decode, tuple.__new__
+    decode = decoder.decode
     for record in records:
         swap = decode(record)
         partition, offset, timestamp_ms, _, _ = record
@@ -42,9 +41,15 @@ def decode_batch(records: Sequence[Record], decoder: Decoder, grace_ms: int) -> 
             continue
         late = timestamp_ms - swap.event_time_ms > grace_ms
         swaps.append(swap)
-        retraction = Retraction.of(swap) if swap.removed else None
-        claims.append(new(Claim, (occurrence_digest(swap), partition, offset, swap.removed, late, retraction)))
+        claims.append(claim_of(swap, partition, offset, late))
     return Batch(len(records), swaps, claims, dead_letters, last, records[0].timestamp_ms)
+
+
+def claim_of(swap: Swap, partition: int, offset: int, late: bool) -> Claim:
+    """What the ledger is asked about a swap."""
+    retraction = Retraction.of(swap) if swap.removed else None
+    claim = (occurrence_digest(swap), partition, offset, swap.removed, late, retraction)
+    return tuple.__new__(Claim, claim)  # twice as fast as Claim(...)
 
 
 _NAMES = {outcome.value: outcome.name.lower() for outcome in Outcome}

@@ -4,7 +4,7 @@ What it holds is the sum of the swaps applied, whatever their order; `now` only 
 Retractions come to the partition that counted the swap, so a part holds what its own log added and nothing else.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import gcd
 from typing import NamedTuple
 
@@ -146,6 +146,12 @@ class WindowEngine:
         """Width and index of each segment that the last checkpoint may hold and we no longer do."""
         self._settle()
         return [(ring.width_ms, index) for ring in self._rings for index in sorted(ring.take_dropped())]
+
+    def replace(self, stored: Collection[tuple[int, int]]) -> None:
+        """What was stored before, by width and index of its segments, is not ours: at the next checkpoint those that we
+        do not have are dropped."""
+        for ring in self._rings:
+            ring.dropped.update(index for width_ms, index in stored if width_ms == ring.width_ms)
 
     def load(self, width_ms: int, index: int, segment: PackedSegment) -> None:
         """Take in a segment of a checkpoint, in the order of (width, index). Widths that no window uses any more

@@ -9,7 +9,7 @@ Candles are computed by the archive from distinct occurrences that were not retr
 integers (CONTRACT units: 10^-6 USD, 10^-18 tokens), times epoch milliseconds.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol, Self
 
@@ -30,23 +30,34 @@ class Row(NamedTuple):
     swap: Swap
 
 
-class ArchiveWriter(Protocol):
-    """What an archiver needs; used by one thread. Every call may raise ArchiveUnavailable or another ArchiveError.
-
-    `source` is the name that rows carry; `incarnation` tells it from the name that the broker gives its log.
-    """
+class ArchiveGround(Protocol):
+    """What the archive knows about its own reach; used by one thread. Every call may raise ArchiveUnavailable or
+    another ArchiveError. `source` is the name that rows carry; `incarnation` tells it from the name that the broker
+    gives its log."""
 
     def incarnation(self, named: SourceIdentity) -> SourceIdentity:
         """Where rows of the log belong that its broker names so: the incarnation that was begun last."""
-
-    def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
-        """Begin another incarnation, since the log is not the one that the rows of `source` came from."""
 
     def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
         """The highest offset held of each partition; those without a row are left out."""
 
     def held(self, source: SourceIdentity, partition: int, first: int, last: int) -> set[int]:
         """Which offsets from `first` to `last` are held."""
+
+    def refreshed(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
+        """Up to which offset (not including it) the candles know every record of each partition. So all that is valid
+        below it is held."""
+
+
+class ArchiveWriter(ArchiveGround, Protocol):
+    """What an archiver needs."""
+
+    def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
+        """Begin another incarnation, since the log is not the one that the rows of `source` came from."""
+
+    def note_missing(self, source: SourceIdentity, partition: int, first: int, end: int) -> None:
+        """Remember that the log no longer had the offsets from `first` up to `end` (not including it) when they were
+        to be archived."""
 
     def insert(self, source: SourceIdentity, rows: Sequence[Row]) -> None:
         """Writes a batch; writing the very same again changes nothing. After ArchiveUnavailable it may have been
@@ -58,6 +69,43 @@ class ArchiveWriter(Protocol):
     def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
         """Computes the candles anew that rows below the offsets in `written` have changed since the last time; False
         when there is more to do than one call does."""
+
+    def close(self) -> None: ...
+
+
+class Slice(NamedTuple):
+    """Stretches of the log, by partition from the first offset up to the second (not including it), that were written
+    at about the same time; `records` is about how many there are in them."""
+
+    records: int
+    stretches: Mapping[int, tuple[int, int]]
+
+
+class ArchiveReplay(ArchiveGround, Protocol):
+    """What it takes to decide archived records anew."""
+
+    def logs(self) -> Sequence[str]:
+        """The names of the logs it holds, as `SourceIdentity.key`."""
+
+    def since(
+        self, source: SourceIdentity, partitions: Sequence[int], record_ms: int, event_ms: int
+    ) -> Mapping[int, int]:
+        """The first offset of each partition whose record was written at `record_ms` or later and tells of `event_ms`
+        or later; partitions without one are left out."""
+
+    def before(self, source: SourceIdentity, partition: int, offset: int) -> int | None:
+        """The highest offset held among the MAX_BATCH below `offset`."""
+
+    def missing(self, source: SourceIdentity, partition: int) -> Sequence[tuple[int, int]]:
+        """What `note_missing` was told, as (first, end)."""
+
+    def slices(self, source: SourceIdentity, stretches: Mapping[int, tuple[int, int]]) -> Sequence[Slice]:
+        """Cuts the stretches into slices of bounded size, in the order in which they were written."""
+
+    def rows(self, source: SourceIdentity, part: Slice) -> Iterator[Sequence[Row]]:
+        """What is held of a slice, in pieces of a few thousand: each partition's rows once and in the order of their
+        offsets, partitions beside each other by the time of their records. Rejected rows are among them; `pool_address`
+        and `trader`, of which windows know nothing, are left out."""
 
     def close(self) -> None: ...
 

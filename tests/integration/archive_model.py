@@ -1,5 +1,6 @@
 """Brute force: what the archive has to answer, straight from the definition, over a plain list of rows."""
 
+import json
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -41,6 +42,17 @@ def make_swap(token: Token = TOKENS[0], time_ms: int = NOON_MS, **given: object)
     }
     identity = event_id(fields["chain_id"], fields["tx_hash"], fields["log_index"])
     return Swap(identity, token_id(fields["chain_id"], fields["token_address"]), **fields)
+
+
+def event_json(swap: Swap) -> bytes:
+    """As a record of the log."""
+    amounts = {
+        "amount_usd": f"{swap.amount_usd}e-6",
+        "amount_token": f"{swap.amount_token}e-18",
+        "event_time": swap.event_time_ms,
+        "side": swap.side.value,
+    }
+    return json.dumps({**swap._asdict(), **amounts}).encode()
 
 
 def make_row(offset: int, swap: Swap, partition: int = 0, delay_ms: int = 1000) -> Row:

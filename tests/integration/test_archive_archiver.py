@@ -1,6 +1,5 @@
 """The archiver between a real log and a real ClickHouse engine: all arrives once, whatever happens on the way."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -51,7 +50,7 @@ class Desk:
 
     def write(self, *swaps, partition: int = 0, delay_ms: int = 1000) -> None:
         for swap in swaps:
-            self.write_raw(_event(swap), partition, swap.event_time_ms + delay_ms)
+            self.write_raw(model.event_json(swap), partition, swap.event_time_ms + delay_ms)
         offset = sum(row.partition == partition for row in self.rows)
         late = delay_ms > GRACE_MS
         self.rows += [
@@ -129,16 +128,6 @@ def _holds(condition: Callable[[], object]) -> bool:
         return bool(condition())
     except ArchiveError:
         return False
-
-
-def _event(swap) -> bytes:
-    amounts = {
-        "amount_usd": f"{swap.amount_usd}e-6",
-        "amount_token": f"{swap.amount_token}e-18",
-        "event_time": swap.event_time_ms,
-        "side": swap.side.value,
-    }
-    return json.dumps({**swap._asdict(), **amounts}).encode()
 
 
 def some_swaps(count: int, first: int = 0) -> list:

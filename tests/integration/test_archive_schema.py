@@ -23,6 +23,7 @@ TABLES = {
     "swap_days",
     "candle_progress",
     "log_incarnations",
+    "missing_offsets",
     "schema_migrations",
 }
 
@@ -43,10 +44,10 @@ def query(clickhouse):
 
 def test_migrating_creates_everything_once(opened, query):
     with opened(ONE_SERVER) as schema:
-        assert [change.version for change in schema.pending()] == [1, 2]
-        assert [change.name for change in schema.migrate()] == ["raw_swaps", "candles"]
+        assert [change.version for change in schema.pending()] == [1, 2, 3]
+        assert [change.name for change in schema.migrate()] == ["raw_swaps", "candles", "missing_offsets"]
         assert schema.pending() == schema.migrate() == []
-        assert schema.newest == 2
+        assert schema.newest == 3
     assert {row[0] for row in query("SHOW TABLES")} == TABLES
 
 
@@ -54,7 +55,7 @@ def test_an_interrupted_migration_is_taken_up_again(opened, query):
     with opened(ONE_SERVER) as schema:
         schema.migrate()
         query("TRUNCATE TABLE schema_migrations")
-        assert len(schema.pending()) == 2
+        assert len(schema.pending()) == 3
         schema.migrate()
         assert schema.pending() == []
 
@@ -71,12 +72,13 @@ def test_a_migration_that_reads_otherwise_than_when_applied_is_an_error(opened, 
 def test_a_later_version_adds_to_what_is_there(opened, query, monkeypatch):
     with opened(ONE_SERVER) as schema:
         schema.migrate()
-        third = Migration(3, "note", "ALTER TABLE swap_days ADD COLUMN IF NOT EXISTS note String; -- why\n-- end;\n")
-        monkeypatch.setattr(module, "migrations", lambda: [*migrations(), third])
+        later = Migration(4, "note", "ALTER TABLE swap_days ADD COLUMN IF NOT EXISTS note String; -- why\n-- end;\n")
+        monkeypatch.setattr(module, "migrations", lambda: [*migrations(), later])
         assert [change.name for change in schema.migrate()] == ["note"]
     assert query("SELECT name FROM schema_migrations FINAL ORDER BY version") == [
         ("raw_swaps",),
         ("candles",),
+        ("missing_offsets",),
         ("note",),
     ]
     query("SELECT note FROM swap_days")
@@ -140,7 +142,7 @@ def test_the_command_migrates_and_checks(configured, capsys):
     call_command("archive_schema")
     assert "applied 0002 candles" in capsys.readouterr().out
     call_command("archive_schema", "--check")
-    assert "up to date at version 2" in capsys.readouterr().out
+    assert "up to date at version 3" in capsys.readouterr().out
 
 
 def test_nobody_there_is_told(monkeypatch):

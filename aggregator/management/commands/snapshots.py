@@ -1,7 +1,10 @@
 """`manage.py snapshots`: what workers have saved, and mending it."""
 
+import os
+import socket
 import time
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +14,7 @@ from aggregator.snapshot.summary import summarize
 from settings.config import load_config
 from swapstats import bootstrap
 from swapstats.domain.amount import USD_DIGITS, format_amount
-from swapstats.domain.errors import SourceError, StoreError
+from swapstats.domain.errors import ArchiveError, SourceError, StoreError
 from swapstats.ports.checkpoint_admin import CheckpointAdmin, HeldCheckpoint
 from swapstats.ports.swap_source import SourceIdentity
 
@@ -21,8 +24,9 @@ TOP_TOKENS = 10
 class Command(BaseCommand):
     help = (
         "List the snapshots of all partitions; show one; let go of a stuck one (release: its holder is fenced off and"
-        " the partition taken anew); or have one replayed (reset: its windows are forgotten and rebuilt from the log,"
-        " with every decision as it was recorded)."
+        " the partition taken anew); have one replayed (reset: its windows are forgotten and rebuilt from the log,"
+        " with every decision as it was recorded); or have windows back that neither Redis nor the log holds any more"
+        " (rebuild: from the archive; stop the workers first)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,8 +38,14 @@ class Command(BaseCommand):
         reset.add_argument("partition", type=int)
         reset.add_argument("--from", dest="from_time", required=True, help="RFC 3339, as 2026-11-22T08:00:00Z")
 
+        rebuild = actions.add_parser("rebuild", help="make the windows again from the archive")
+        rebuild.add_argument("partitions", type=int, nargs="*", help="which partitions (default: all)")
+
     def handle(self, *_: Any, action: str | None, **options: Any) -> None:
         try:
+            if action == "rebuild":
+                self._rebuild(options["partitions"])
+                return
             admin = bootstrap.checkpoint_admin(load_config())
             if action in (None, "list"):
                 self._list(admin)
@@ -48,8 +58,13 @@ class Command(BaseCommand):
                 self.stdout.write(f"partition {held.partition}: epoch {held.epoch} of {held.owner} ended")
             else:
                 self._reset(admin, source, held, options["from_time"])
-        except (StoreError, SourceError) as error:
+        except (StoreError, SourceError, ArchiveError) as error:
             raise CommandError(str(error)) from error
+
+    def _rebuild(self, partitions: Sequence[int]) -> None:
+        owner = f"rebuild on {socket.gethostname()}:{os.getpid()}"
+        with bootstrap.rebuild(load_config(), owner, self.stdout.write) as rebuild:
+            rebuild.run(partitions)
 
     def _list(self, admin: CheckpointAdmin) -> None:
         now_ms = time.time() * 1000

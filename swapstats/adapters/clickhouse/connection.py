@@ -87,6 +87,16 @@ class Connection:
             )
         return rows
 
+    def stream(
+        self, sql: str, parameters: Mapping[str, object], settings: Settings, chunk_rows: int
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows in chunks, as they come. Nothing else may be asked of this connection before the last of them; one
+        that is left earlier has to be closed."""
+        with _translated():
+            yield from self._client.execute_iter(
+                sql, dict(parameters), settings={**self._settings, **settings}, chunk_size=chunk_rows
+            )
+
     def insert(
         self, table: str, names: Sequence[str], columns: Sequence[Sequence[Any]], settings: Settings | None = None
     ) -> None:

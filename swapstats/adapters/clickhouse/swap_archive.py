@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from swapstats.adapters.clickhouse.connection import Connection, Settings
+from swapstats.adapters.clickhouse.connection import Settings
+from swapstats.adapters.clickhouse.ground import ClickHouseGround, within
 from swapstats.domain.errors import ArchiveRefused
 from swapstats.ports.swap_archive import MAX_BATCH, Row
 from swapstats.ports.swap_source import SourceIdentity
@@ -45,46 +46,14 @@ _CANDLES = (
 """In this order: each is computed from the one before."""
 
 
-class ClickHouseArchive:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def incarnation(self, named: SourceIdentity) -> SourceIdentity:
-        rows = self._connection.query(
-            "SELECT max(number) FROM log_incarnations WHERE log = %(log)s", {"log": named.key}
-        )
-        number = rows[0][0]
-        return named._replace(incarnation=f"{named.incarnation}~{number}") if number else named
-
+class ClickHouseArchive(ClickHouseGround):
     def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
         number = int(source.incarnation.rpartition("~")[2]) if source != named else 0
         self._connection.insert("log_incarnations", ("log", "number"), [[named.key], [number + 1]])
 
-    def highest(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
-        """The candles know everything below their progress, so only what came since is looked at."""
-        done = self._refreshed(source, partitions)
-        found = {partition: end - 1 for partition, end in done.items()}
-        for partition in partitions:
-            rows = self._connection.query(
-                "SELECT count(), max(source_offset) FROM raw_swaps WHERE source = %(source)s "
-                "AND source_partition = %(partition)s AND source_offset >= %(first)s",
-                {"source": source.key, "partition": partition, "first": done.get(partition, 0)},
-            )
-            if rows[0][0]:
-                found[partition] = rows[0][1]
-        return found
-
-    def held(self, source: SourceIdentity, partition: int, first: int, last: int) -> set[int]:
-        """Rejected ones included."""
-        where = (
-            "source = %(source)s AND source_partition = %(partition)s AND source_offset BETWEEN %(first)s AND %(last)s"
-        )
-        rows = self._connection.query(
-            f"SELECT source_offset FROM raw_swaps WHERE {where} "  # noqa: S608 - constants
-            f"UNION DISTINCT SELECT source_offset FROM rejected_records WHERE {where}",
-            {"source": source.key, "partition": partition, "first": first, "last": last},
-        )
-        return {row[0] for row in rows}
+    def note_missing(self, source: SourceIdentity, partition: int, first: int, end: int) -> None:
+        names = ("source", "source_partition", "first_offset", "end_offset")
+        self._connection.insert("missing_offsets", names, [[source.key], [partition], [first], [end]])
 
     def insert(self, source: SourceIdentity, rows: Sequence[Row]) -> None:
         for row in rows:
@@ -100,7 +69,7 @@ class ClickHouseArchive:
         self._connection.insert("rejected_records", names, [[value] for value in values])
 
     def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
-        done = self._refreshed(source, list(written))
+        done = self.refreshed(source, list(written))
         stretches = {p: (done.get(p, 0), min(end, done.get(p, 0) + REFRESH_OFFSETS)) for p, end in written.items()}
         stretches = {partition: span for partition, span in stretches.items() if span[0] < span[1]}
         if stretches:
@@ -111,25 +80,10 @@ class ClickHouseArchive:
             )
         return all(end == written[partition] for partition, (_, end) in stretches.items())
 
-    def _refreshed(self, source: SourceIdentity, partitions: Sequence[int]) -> dict[int, int]:
-        rows = self._connection.query(
-            "SELECT source_partition, max(next_offset) FROM candle_progress "
-            "WHERE source = %(source)s AND source_partition IN %(partitions)s GROUP BY source_partition",
-            {"source": source.key, "partitions": tuple(partitions)},
-        )
-        return dict(rows)
-
     def _compute(self, source: SourceIdentity, stretches: Mapping[int, tuple[int, int]]) -> None:
-        touched = " OR ".join(
-            f"(source_partition = {int(p)} AND source_offset >= {int(first)} AND source_offset < {int(end)})"
-            for p, (first, end) in stretches.items()
-        )
         for statement in _CANDLES:
-            sql = statement.replace("{touched}", f"source = %(source)s AND ({touched})")
+            sql = statement.replace("{touched}", f"source = %(source)s AND {within(stretches)}")
             self._connection.query(sql, {"source": source.key}, REFRESH_SETTINGS)
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def _token(source: SourceIdentity, rows: Sequence[Row]) -> str:
