@@ -162,9 +162,9 @@ class Rebuild:
         ]
         last = {row.partition: Record(row.partition, row.offset, row.record_ms, None, None) for row in rows}
         self._close_gaps(rows, rebuilt)
-        epochs = {number: rebuilt[number].partition.lease.epoch for number in last}
+        stands = {number: rebuilt[number].partition.stand for number in last}
         batch = Batch(len(rows), [row.swap for row in rows], claims, [], last, rows[0].record_ms)
-        return batch, self._stores.ledger.decide(claims, epochs)
+        return batch, self._stores.ledger.decide(claims, stands)
 
     def _close_gaps(self, rows: Sequence[Row], rebuilt: Mapping[int, Rebuilt]) -> None:
         """As a worker does with the first record behind a gap."""

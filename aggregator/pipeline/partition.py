@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from aggregator.windows.engine import WindowEngine
 from swapstats.ports.checkpoint_store import CheckpointMeta, Lease
-from swapstats.ports.ledger import Mail
+from swapstats.ports.ledger import Mail, Stand
 from swapstats.ports.live_store import LiveMeta
 
 
@@ -48,6 +48,10 @@ class Partition:
     @property
     def is_caught_up(self) -> bool:
         return self.next_offset >= self.publish_from and not (self.has_more_mail and not self.mail)
+
+    @property
+    def stand(self) -> Stand:
+        return Stand(self.lease.epoch, self.begins_at)
 
     @property
     def progress(self) -> tuple[int, str]:

@@ -199,8 +199,8 @@ class Worker:
         decided = self._decided()
         if batch.dead_letters:
             self._put_away(batch.dead_letters, stores)
-        epochs = {number: self._partitions[number].lease.epoch for number in batch.last}
-        self._pending = batch, stores.ledger.decide(batch.claims, epochs)
+        stands = {number: self._partitions[number].stand for number in batch.last}
+        self._pending = batch, stores.ledger.decide(batch.claims, stands)
         if decided:
             self._apply(*decided)
 

@@ -46,6 +46,13 @@ class Claim(NamedTuple):
     retraction: Retraction | None = None
 
 
+class Stand(NamedTuple):
+    """How a caller stands in a partition: the epoch that it holds, and the offset at which its windows begin."""
+
+    epoch: int
+    begins_at: int
+
+
 Decision = Callable[[], Sequence[int]]
 """Waits for a batch to be decided and gives the number of an `Outcome` per claim, in order; ELSEWHERE is added to that
 of a removal that has no effect in the windows of its own partition."""
@@ -68,9 +75,9 @@ MAIL_AT_ONCE = 1_000
 class Ledger(Protocol):
     """Shared by all workers of one log. One batch is one atomic step: all of it is recorded, or nothing."""
 
-    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
+    def decide(self, claims: Sequence[Claim], stands: Mapping[int, Stand]) -> Decision:
         """Begin to decide a batch; the caller may go on with other work before it waits for the outcomes, but asks
-        nothing else of the store meanwhile. `epochs` holds the caller's epoch of each partition in the batch.
+        nothing else of the store meanwhile. `stands` says how the caller stands in each partition of the batch.
 
         Both steps may raise StoreUnavailable, where it is not known whether anything was recorded; waiting raises
         Fenced where a partition was taken by another worker, and then nothing is recorded.

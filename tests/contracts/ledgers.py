@@ -8,7 +8,7 @@ from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.outcome import Outcome
 from swapstats.domain.swap import Retraction
-from swapstats.ports.ledger import MAIL_AT_ONCE, Claim, Mail
+from swapstats.ports.ledger import MAIL_AT_ONCE, Claim, Mail, Stand
 from swapstats.ports.swap_source import SourceIdentity
 
 PREFIX = "test:"
@@ -44,16 +44,17 @@ class Worker:
         self.session = RedisSession.open(RedisStore(url=url))
         self.checkpoints = RedisCheckpointStore(self.session, PREFIX, log, ttl_ms=60_000)
         self.ledger = RedisLedger(self.session, PREFIX, log, retention_ms, counts_late=counts_late)
-        self.epochs: dict[int, int] = {}
+        self.stands: dict[int, Stand] = {}
 
     def take(self, *partitions: int) -> "Worker":
         for partition in partitions:
-            self.epochs[partition] = self.checkpoints.take(partition, "me").epoch
+            lease = self.checkpoints.take(partition, "me")
+            self.stands[partition] = Stand(lease.epoch, lease.meta.begins_at if lease.meta else 0)
         return self
 
     def decide(self, *claims: Claim) -> list[int]:
-        epochs = {claim.partition: self.epochs[claim.partition] for claim in claims}
-        return list(self.ledger.decide(claims, epochs)())
+        stands = {claim.partition: self.stands[claim.partition] for claim in claims}
+        return list(self.ledger.decide(claims, stands)())
 
     def mail(self, partition: int, after: str = "") -> list[Mail]:
         """All of it, read in as many pieces as it takes."""

@@ -88,7 +88,7 @@ def test_where_late_ones_count_one_in_time_is_a_duplicate(redis_url: str) -> Non
 
 
 def test_nothing_to_decide(worker: Worker) -> None:
-    assert list(worker.ledger.decide([], {0: worker.epochs[0]})()) == []
+    assert list(worker.ledger.decide([], {0: worker.stands[0]})()) == []
 
 
 def test_positions_of_any_size(worker: Worker) -> None:
@@ -301,7 +301,7 @@ def age(url: str, by_ms: int) -> None:
 
 def sweep(worker: Worker, url: str) -> None:
     """Call often enough for two whole rounds of tidying, as the calls of some hours would."""
-    [partition, *_] = worker.epochs
+    [partition, *_] = worker.stands
     with redis.Redis.from_url(url) as client:
         index = index_of(client)
         buckets = sum(1 for _ in client.scan_iter(f"{PREFIX}ledger:*", count=10_000)) + 64
@@ -328,7 +328,7 @@ class TestFencing:
         successor.session.close()
 
     def test_an_epoch_that_was_never_given_is_refused(self, worker: Worker) -> None:
-        worker.epochs[1] += 1
+        worker.stands[1] = worker.stands[1]._replace(epoch=worker.stands[1].epoch + 1)
         with pytest.raises(Fenced):
             worker.decide(add(1, partition=1))
 
@@ -355,9 +355,9 @@ def test_a_script_flush_goes_unnoticed(worker: Worker, redis_url: str) -> None:
 
 
 def test_other_work_may_be_done_before_the_answer_is_waited_for(worker: Worker) -> None:
-    first = worker.ledger.decide([add(1)], {0: worker.epochs[0]})
+    first = worker.ledger.decide([add(1)], {0: worker.stands[0]})
     assert list(first()) == [APPLIED]
-    second = worker.ledger.decide([add(2)], {0: worker.epochs[0]})
+    second = worker.ledger.decide([add(2)], {0: worker.stands[0]})
     assert list(second()) == [DUPLICATE]
 
 
@@ -371,7 +371,7 @@ def test_a_broken_connection_stays_broken(own_redis: RedisServer, when: str) -> 
             worker.decide(add(2))
     else:
         own_redis.pause()
-        decision = worker.ledger.decide([add(2)], {0: worker.epochs[0]})
+        decision = worker.ledger.decide([add(2)], {0: worker.stands[0]})
         own_redis.kill()
         with pytest.raises(StoreUnavailable):
             decision()

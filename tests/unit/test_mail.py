@@ -13,7 +13,7 @@ from aggregator.windows.engine import WindowEngine
 from swapstats.domain.swap import Retraction, Swap
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_store import Lease
-from swapstats.ports.ledger import Claim, Decision, Mail
+from swapstats.ports.ledger import Claim, Decision, Mail, Stand
 from tests.unit.test_batch import batch_of
 from tests.unit.test_decode import NOON
 
@@ -34,7 +34,7 @@ class Post:
         found = {n: [m for m in self.kept.get(n, ()) if m.id > last] for n, last in after.items()}
         return {n: mail[: self.at_once] for n, mail in found.items() if mail}
 
-    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
+    def decide(self, claims: Sequence[Claim], stands: Mapping[int, Stand]) -> Decision:
         raise NotImplementedError
 
 

@@ -1,18 +1,20 @@
 -- Decides a batch of claims against the ledger, in order, as one atomic step. The table is in ports/ledger.py.
 --
 -- KEYS[1]  the ledger's index; its hashes are KEYS[1]:<bucket>
--- KEYS[2…] the checkpoints of the partitions in the batch, ARGV[3…] the epoch that the caller holds of each
+-- KEYS[2…] the checkpoints of the partitions in the batch, whose keys end in the partition's number
 -- ARGV[1]  claims of 25 bytes: digest 16, flags 1 (1 removal, 2 late), partition 2, offset 6
 -- ARGV[2]  how long entries and mail are kept at least, in ms
--- then     what the keys of the partitions' mail begin with; 1 where late swaps count; and what each removal takes out, in
---          the order of the claims
+-- ARGV[3…] the epoch that the caller holds of each of these partitions; then the offset at which its windows begin; then
+--          what the keys of the partitions' mail begin with; 1 where late swaps count; and what each removal takes out,
+--          in the order of the claims
 -- Reply    one byte per claim, its outcome; or an error "FENCED <position of the checkpoint among them>"
 --
 -- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
 -- choose the bucket, and as value a stamp of two bytes, then slots of 9 bytes, outcome and position: of the addition
 -- (1 applied, 2 late, 4 cancelled), of another one that came in time where the first was late, and of the removal (5, 6,
--- 7; 16 more where the addition is in another partition, whose mail, a stream, then has the retraction). The stamp says when the entry was made, in
--- units of STAMP_MS whatever the retention, so that workers of different configurations understand each other's.
+-- 7; 16 more where the addition is in another partition, whose mail, a stream, then has the retraction). The stamp says
+-- when the entry was made, in units of STAMP_MS whatever the retention, so that workers of different configurations
+-- understand each other's.
 -- The table grows by linear hashing (Litwin 1980): when it holds more than LOAD entries per bucket on average, the next
 -- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep passes over all
 -- buckets SWEEPS times while an entry is kept, and forgets those that are older.
@@ -32,7 +34,7 @@ local index, claims, keep_ms = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local prefix = index .. ':'
 local time = call('TIME')
 local now = time[1] * 1000 + floor(time[2] / 1000)
-local counts_late = ARGV[#KEYS + 3] == '1'
+local mail, counts_late = ARGV[2 * #KEYS + 1], ARGV[2 * #KEYS + 2] == '1'
 local clock, keep = floor(now / STAMP_MS) % 65536, math.ceil(keep_ms / STAMP_MS)
 local stamp = char(floor(clock / 256), clock % 256)
 local sweep_ms = math.ceil(keep_ms / SWEEPS)
@@ -127,17 +129,18 @@ end
 
 -- Puts a retraction into the mail of the partition in which the addition was decided.
 local function post(addition, outcome, retraction)
-  local key, oldest = ARGV[#KEYS + 2] .. number_in(addition, 1, 2), string.format('%.0f', math.max(0, now - keep_ms))
+  local key, oldest = mail .. number_in(addition, 1, 2), string.format('%.0f', math.max(0, now - keep_ms))
   call('XADD', key, 'MINID', '~', oldest, '*', 'offset', number_in(addition, 3, 8), 'outcome', outcome,
        'retraction', retraction)
   call('PEXPIRE', key, term)
 end
 
--- Whether the windows of a partition begin behind an addition to it, for they are rebuilt from an offset further on. The
--- keys of checkpoints end in their partition's number.
+local begins_at = {}
+for i = 2, #KEYS do begins_at[string.match(KEYS[i], '%d+$')] = tonumber(ARGV[#KEYS + i]) end
+
+-- Whether the windows of a partition begin behind an addition to it.
 local function is_before_windows(addition)
-  local checkpoint = string.gsub(KEYS[2], '%d+$', number_in(addition, 1, 2))
-  return tonumber(number_in(addition, 3, 8)) < tonumber(call('HGET', checkpoint, 'begins_at') or 0)
+  return tonumber(number_in(addition, 3, 8)) < begins_at[number_in(addition, 1, 2)]
 end
 
 -- Marks the outcome of a removal that has nothing to take out here. Not recorded: another time windows may reach further.
@@ -180,7 +183,7 @@ local function decide_known(removed, late, key, field, position, retraction)
 end
 
 sweep()
-local outcomes, count, removals = {}, 0, #KEYS + 3
+local outcomes, count, removals = {}, 0, 2 * #KEYS + 2
 for at = 1, #claims, 25 do
   local field, flags = sub(claims, at, at + 13), byte(claims, at + 16)
   local position, removed = sub(claims, at + 17, at + 24), flags % 2 == 1

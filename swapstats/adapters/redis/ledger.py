@@ -12,7 +12,7 @@ from swapstats.adapters.redis.session import Argument, RedisSession
 from swapstats.domain.errors import ConfigError, StoreError
 from swapstats.domain.outcome import Outcome
 from swapstats.domain.swap import Retraction
-from swapstats.ports.ledger import MAIL_AT_ONCE, Claim, Decision, Mail
+from swapstats.ports.ledger import MAIL_AT_ONCE, Claim, Decision, Mail, Stand
 from swapstats.ports.swap_source import SourceIdentity
 
 _SCRIPT = (Path(__file__).parent / "decide.lua").read_text()
@@ -48,12 +48,13 @@ class RedisLedger:
         self._retention_ms = retention_ms
         self._counts_late = int(counts_late)
 
-    def decide(self, claims: Sequence[Claim], epochs: Mapping[int, int]) -> Decision:
+    def decide(self, claims: Sequence[Claim], stands: Mapping[int, Stand]) -> Decision:
         """See ports/ledger.py."""
-        partitions = list(epochs)
+        partitions = list(stands)
         keys = [self._index, *(checkpoint_key(self._prefix, self._source, partition) for partition in partitions)]
         retractions = [_encode(claim.retraction) for claim in claims if claim.retraction is not None]
-        args: list[Argument] = [_pack(claims), self._retention_ms, *epochs.values(), self._mail, self._counts_late]
+        held = [*(stand.epoch for stand in stands.values()), *(stand.begins_at for stand in stands.values())]
+        args: list[Argument] = [_pack(claims), self._retention_ms, *held, self._mail, self._counts_late]
         reply = self._decide.begin(keys, [*args, *retractions])
 
         def wait() -> Sequence[int]:
