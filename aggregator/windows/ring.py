@@ -6,6 +6,7 @@ token no row.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from sys import intern
 
@@ -50,7 +51,8 @@ class Ring:
         self._held = (longest_ms(windows) + margin_ms) // width_ms
         self._open: dict[int, OpenSegment] = {}
         self._packed: dict[int, PackedSegment] = {}
-        self._active: dict[str, list[int]] = {}  # token → sorted indices of the buckets with a row of it
+        self._active: defaultdict[str, list[int]] = defaultdict(list)
+        """token → sorted indices of the buckets with a row of it"""
         self.dirty: set[int] = set()
         self.dropped: set[int] = set()
         self.changed: set[str] = set()
@@ -115,7 +117,7 @@ class Ring:
         return segment
 
     def _activate(self, token: str, index: int) -> None:
-        indices = self._active.setdefault(intern(token), [])
+        indices = self._active[intern(token)]
         if not indices or indices[-1] < index:
             indices.append(index)
         else:
@@ -208,7 +210,7 @@ class Ring:
         self._packed[index] = segment
         active = self._active
         for token in segment.tokens:
-            active.setdefault(token, []).append(index)
+            active[token].append(index)
         for rolling in self.rolling:
             if rolling.first <= index <= self.current:
                 rolling.enter_packed(segment)

@@ -38,16 +38,16 @@ class RollingWindow:
         """As `enter`, straight from the columns: a restore takes in millions of rows."""
         totals = self.totals
         columns = (segment.buy_usd, segment.sell_usd, segment.amounts, segment.buys, segment.sells)
-        for token, *sums in zip(segment.tokens, *columns, strict=True):
+        for token, buy_usd, sell_usd, amount, buys, sells in zip(segment.tokens, *columns, strict=True):
             total = totals.get(token)
             if total is None:
-                totals[token] = sums
+                totals[token] = [buy_usd, sell_usd, amount, buys, sells]
                 continue
-            total[0] += sums[0]
-            total[1] += sums[1]
-            total[2] += sums[2]
-            total[3] += sums[3]
-            total[4] += sums[4]
+            total[0] += buy_usd
+            total[1] += sell_usd
+            total[2] += amount
+            total[3] += buys
+            total[4] += sells
             if not total[3] and not any(total):
                 del totals[token]
 
