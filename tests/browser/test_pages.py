@@ -3,17 +3,15 @@
 import json
 import signal
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.conftest import Site
 
 pytestmark = pytest.mark.browser
-
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 
 
 def api(site: Site, path: str) -> Any:
@@ -205,8 +203,7 @@ def test_axe_finds_nothing(site: Site, context: BrowserContext, scheme: str, wid
         page.goto(site.url + path)
         expect(page.locator("#connection")).not_to_have_attribute("data-state", "connecting")
         page.wait_for_timeout(500)
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run({resultTypes: ['violations']})")["violations"]
+        found = Axe().run(page).response["violations"]
         assert not [(each["id"], each["nodes"][0]["html"], each["nodes"][0]["failureSummary"]) for each in found]
 
 
