@@ -5,6 +5,7 @@ from drf_spectacular.renderers import OpenApiJsonRenderer2
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from api.history.views import CandlesView, DailyView, TradesView
+from api.views.asyncapi import asyncapi
 from api.views.auth import RefreshView, TicketView, TokenView
 from api.views.errors import NoSuchAddressView
 from api.views.health import healthz, readyz
@@ -26,6 +27,7 @@ api_urls: list[URLPattern] = [
     path("auth/refresh", RefreshView.as_view(), name="refresh"),
     path("ws/ticket", TicketView.as_view(), name="ws-ticket"),
     path("schema/", SpectacularAPIView.as_view(renderer_classes=[OpenApiJsonRenderer2]), name="schema"),
+    path("schema/websocket/", asyncapi, name="asyncapi"),
     path("docs/", SpectacularSwaggerSplitView.as_view(template_name="api/docs.html"), name="docs"),
     path("<path:anything>", NoSuchAddressView.as_view()),
 ]

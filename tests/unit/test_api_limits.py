@@ -85,7 +85,7 @@ def test_everybody_where_tokens_are_not_asked_for(
     assert client.get(PATH, headers={"Authorization": "Bearer rubbish"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/api/schema/", "/api/docs/"])
+@pytest.mark.parametrize("path", ["/healthz", "/api/schema/", "/api/schema/websocket/", "/api/docs/"])
 def test_what_is_open_to_all(clock: Clock, client: Client, path: str) -> None:
     assert client.get(path).status_code == 200
 
