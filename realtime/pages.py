@@ -38,7 +38,9 @@ def token(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, template: str, **context: object) -> HttpResponse:
-    response = render(request, template, {"windows": list(load_config().app.windows), **context})
+    config = load_config()
+    shared = {"windows": list(config.app.windows), "must_sign_in": config.security.jwt.enabled}
+    response = render(request, template, {**shared, **context})
     response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
     response["Cache-Control"] = "no-cache"
     return response

@@ -80,11 +80,11 @@ class Site:
 
 
 @contextmanager
-def site_with(tokens: int, directory: Path) -> Iterator[Site]:
+def site_with(tokens: int, directory: Path, **settings: str) -> Iterator[Site]:
     with (
         RedisServer(directory / "redis") as redis,
         Publisher(redis.url(2), redis.url(3)) as publisher,
-        WebProcess(directory, redis.url(2), redis.url(3)) as web,
+        WebProcess(directory, redis.url(2), redis.url(3), **settings) as web,
         Site(web, publisher, tokens) as site,
     ):
         yield site
@@ -132,5 +132,8 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 def _is_ours(text: str) -> bool:
-    """What Chromium says of a server that is away, or of an archive that this test does not have, is no complaint."""
-    return not any(words in text for words in ("ERR_CONNECTION_REFUSED", "WebSocket connection to", "503", "502"))
+    """What Chromium says of a server that is away, of an archive that this test does not have, or of a token that is
+    refused, is no complaint."""
+    return not any(
+        words in text for words in ("ERR_CONNECTION_REFUSED", "WebSocket connection to", "503", "502", "401")
+    )

@@ -35,6 +35,11 @@ class WebProcess:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
+    def manage(self, *words: str, **environment: str) -> None:
+        """Another command of `manage.py`, with the same settings."""
+        command = [sys.executable, "manage.py", *words]
+        subprocess.run(command, cwd=PROJECT, env=self._environment | environment, check=True, capture_output=True)
+
     def start(self) -> None:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,5 +1,6 @@
 // What the archive knows of a token: candles and single swaps. The page goes on without it.
 
+import { ask } from "./account.js";
 import { Chart } from "./chart.js";
 import { compact, dollars, price, shorten, time } from "./format.js";
 import { live } from "./live.js";
@@ -71,7 +72,7 @@ export class History {
   /** The answer, or nothing where the archive is away. */
   async #ask(path) {
     try {
-      const response = await fetch(`${this.#address}/${path}`, { headers: { Accept: "application/json" } });
+      const response = await ask(`${this.#address}/${path}`, { headers: { Accept: "application/json" } });
       return response.ok ? await response.json() : undefined;
     } catch {
       return undefined;

@@ -1,13 +1,14 @@
 // The page's one connection, and what the bar on top says about it.
 
 import { SwapStats } from "../swapstats-client/swapstats.js";
+import { credentials, isAsking } from "./account.js";
 
 const STALE_AFTER_MS = 5000;
 const REASONS = {
   server_shutdown: "Server restarting",
   slow_consumer: "This page fell behind",
   not_authenticated: "Not signed in",
-  token_expired: "Signed out",
+  token_expired: "Renewing access",
   origin_refused: "This site may not connect",
   too_many_connections: "Server is full",
 };
@@ -15,7 +16,7 @@ const REASONS = {
 const address = new URL("/ws", location.href);
 address.protocol = address.protocol.replace("http", "ws");
 
-export const live = new SwapStats(address, { pingEvery: 2000 });
+export const live = new SwapStats(address, { pingEvery: 2000, credentials });
 
 const element = (id) => document.getElementById(id);
 const pulse = element("connection");
@@ -38,6 +39,7 @@ function standing() {
     return { state: "lost", words: REASONS[live.reason] ?? "Connection lost", detail: `retry in ${seconds}s` };
   }
   if (live.state === "closed") return { state: "lost", words: REASONS[live.reason] ?? "Closed", detail: "" };
+  if (isAsking()) return { state: "stale", words: "Not signed in", detail: "" };
   if (live.state === "connecting") return { state: "connecting", words: "Connecting", detail: "" };
   if (live.asOf === undefined) return { state: "stale", words: "Waiting for data", detail: "" };
   const behind = live.now() - live.asOf;
