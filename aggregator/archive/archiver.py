@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 from aggregator.archive import metrics
 from aggregator.archive.batch import Batch, Decode, Inbox
 from aggregator.archive.delivery import Delivery, Patience
+from aggregator.archive.lag import Lag
 from aggregator.archive.refresher import Refresher
 from aggregator.archive.resume import BEGINNING, Ground, Start, survey
 from swapstats.domain.errors import SourceChanged, SourceUnavailable
@@ -25,6 +26,9 @@ from swapstats.ports.swap_source import SwapSource
 
 LEAVE_SECONDS = 10.0
 """How long a write under way is waited for when its partitions are to go; they are read again elsewhere if it fails."""
+
+BEHIND_MS = 5_000
+"""An archiver that reads records older than this is catching up, and writes fewer and larger batches."""
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class Archiver:
         self._worker = ThreadPoolExecutor(1, "archive")
         self._refresher = Refresher(open_archive())
         self._patience = Patience()
+        self._lag = Lag()
         self._partitions: set[int] = set()
         """Those that we read; the other assigned ones are in `_unplaced`."""
         self._unplaced: set[int] = set()
@@ -64,6 +69,7 @@ class Archiver:
         self._notes: list[Future[None]] = []
         """Of what is missing; each is written before any row behind it."""
         self._is_paused = False
+        self._is_behind = False
         self._stopping = False
 
     def stop(self) -> None:
@@ -87,7 +93,9 @@ class Archiver:
     def step(self) -> None:
         records = [record for record in self._source.poll() if record.partition in self._partitions]
         metrics.READ.inc(len(records))
+        self._is_behind = bool(records) and time.time() * 1000 - records[-1].timestamp_ms > BEHIND_MS
         self._inbox.add(records, self._monotonic())
+        self._lag.read(records)
         self._finish_writing()
         self._finish_notes()
         self._finish_placing()
@@ -96,7 +104,7 @@ class Archiver:
         self._throttle()
 
     def _start_writing(self, *, hurry: bool = False) -> None:
-        batch = None if self._writing else self._inbox.take(self._monotonic(), hurry=hurry)
+        batch = None if self._writing else self._inbox.take(self._monotonic(), hurry=hurry, behind=self._is_behind)
         if batch is not None:
             delivery = Delivery(self._archive, self._identity, self._patience)
             self._writing = self._worker.submit(_deliver, delivery, batch), batch
@@ -111,20 +119,12 @@ class Archiver:
         metrics.RECORDS.labels(outcome="archived").inc(len(batch.rows))
         metrics.RECORDS.labels(outcome="held").inc(batch.held)
         metrics.RECORDS.labels(outcome="invalid").inc(batch.invalid)
-        self._note_lag(batch)
+        self._lag.written(batch)
+        self._lag.known(self._source.lag())
 
     def _finish_notes(self) -> None:
         while self._notes and self._notes[0].done():
             self._notes.pop(0).result()
-
-    def _note_lag(self, batch: Batch) -> None:
-        now_ms = time.time() * 1000
-        for row in {row.partition: row for row in batch.rows}.values():
-            metrics.LAG_SECONDS.labels(partition=row.partition).set(max(0.0, now_ms - row.record_ms) / 1000)
-        for partition, lag in self._source.lag().items():
-            metrics.LAG_RECORDS.labels(partition=partition).set(lag)
-            if not lag:
-                metrics.LAG_SECONDS.labels(partition=partition).set(0)
 
     def _start_placing(self) -> None:
         if self._unplaced and not self._placing:
@@ -158,6 +158,7 @@ class Archiver:
         self._source.seek(partition, max(start.offset, first))
         self._unplaced.discard(partition)
         self._partitions.add(partition)
+        self._lag.begun(partition, max(start.offset, first))
         self._refresher.written(self._identity, {partition: start.offset})
         log.info("archiving partition %d from offset %d", partition, max(start.offset, first))
 
@@ -200,6 +201,7 @@ class Archiver:
         self._partitions.clear()
         self._is_paused = False
         self._refresher.forget(partitions)
+        self._lag.forget(partitions)
 
     def _finish(self, seconds: float) -> None:
         """Write what was read, if the archive takes it in time; what it does not take is read again by the next."""

@@ -30,7 +30,8 @@ class Batch:
 
 class Inbox:
     """Batches in the making. One is due when `batch_rows` rows are in it, when its oldest record has waited for
-    `batch_interval_s`, or when there is another behind it; until it is taken it grows, up to MAX_BATCH records."""
+    `batch_interval_s`, or when there is another behind it; until it is taken it grows, up to MAX_BATCH records. Who is
+    behind the log does not ask for the first: an insert costs the server as much as several thousand rows of it."""
 
     def __init__(self, decode: Decode, grace_ms: int, batch_rows: int, batch_interval_s: float) -> None:
         self._decode = decode
@@ -71,12 +72,12 @@ class Inbox:
         self._batches.append(batch)
         return batch
 
-    def take(self, now: float, *, hurry: bool = False) -> Batch | None:
+    def take(self, now: float, *, hurry: bool = False, behind: bool = False) -> Batch | None:
         """The oldest batch if it is due; in a `hurry` any is."""
         if not self._batches:
             return None
         batch = self._batches[0]
-        due = len(self._batches) > 1 or len(batch.rows) >= self._batch_rows
+        due = len(self._batches) > 1 or (len(batch.rows) >= self._batch_rows and not behind)
         if due or hurry or now - batch.since >= self._batch_interval_s:
             return self._batches.popleft()
         return None

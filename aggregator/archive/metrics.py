@@ -16,7 +16,7 @@ RETRIES = counter("archive", "archive_retries_total", "Attempts at ClickHouse th
 MISSED = counter(
     "archive", "archive_missed_total", "Offsets that the log no longer had when the archive came to read them"
 )
-LAG_RECORDS = gauge("archive", "archive_lag_records", "Records not yet read for the archive", "partition")
-LAG_SECONDS = gauge("archive", "archive_lag_seconds", "Age of the last record archived", "partition")
+LAG_RECORDS = gauge("archive", "archive_lag_records", "Records that are not archived yet", "partition")
+LAG_SECONDS = gauge("archive", "archive_lag_seconds", "Age of the last record archived, while more wait", "partition")
 REFRESH_DURATION = histogram("archive", "archive_refresh_duration_ms", "Computing anew the candles that changed")
 REFRESH_FAILURES = counter("archive", "archive_refresh_failures_total", "Times that candles could not be computed")

@@ -7,7 +7,9 @@ from functools import partial
 
 import pytest
 from confluent_kafka import Producer
+from prometheus_client import REGISTRY
 
+from aggregator.archive import delivery, metrics
 from aggregator.archive.archiver import Archiver, ArchiveSettings
 from aggregator.pipeline.decode import Decoder
 from settings.config import Ingest
@@ -26,7 +28,8 @@ pytestmark = pytest.mark.clickhouse
 
 PARTITIONS = 4
 WAIT_SECONDS = 60
-QUICK = {"heartbeat.interval.ms": 200, "session.timeout.ms": 6_000}
+QUICK = {"heartbeat.interval.ms": 200, "session.timeout.ms": 3_000}
+"""The mock cluster takes almost a session's time for each rebalance."""
 
 
 class Desk:
@@ -38,6 +41,7 @@ class Desk:
             {"brokers": (broker.bootstrap,), "topic": self.topic, "group_id": self.topic, "client": QUICK}
         )
         self.dsn = dsn
+        self.answer_seconds = 5
         self._producer = Producer({"bootstrap.servers": broker.bootstrap})
         self._running: list[tuple[Archiver, threading.Thread]] = []
         self.failures: list[Exception] = []
@@ -67,7 +71,7 @@ class Desk:
         self._producer.flush()
         archiver = Archiver(
             KafkaSwapSource(self.ingest),
-            lambda: ClickHouseArchive(Connection(f"{self.dsn}&send_receive_timeout=5")),
+            lambda: ClickHouseArchive(Connection(f"{self.dsn}&send_receive_timeout={self.answer_seconds}")),
             Decoder(1_000_000, 60_000).decode,
             ArchiveSettings(GRACE_MS, batch_rows, 50),
         )
@@ -111,6 +115,11 @@ class Desk:
         self.wait_for(lambda: self.count() >= len(self.rows))
         self.wait_for(lambda: sum(candle.swaps for candle in self.candles()) == self.counting())
         assert self.count() == len(self.rows)
+
+    def wait_for_failures(self) -> None:
+        """Until an attempt at ClickHouse failed that was made from now on, or was under way."""
+        before = metrics.RETRIES._value.get()
+        self.wait_for(lambda: metrics.RETRIES._value.get() > before)
 
     def candles(self) -> list:
         history = ClickHouseHistory(Pool(partial(Connection, self.dsn), 1, 5))
@@ -251,12 +260,13 @@ def test_another_log_under_the_same_name_is_not_mixed_in(desk):
     desk.wait_for(lambda: desk.query("SELECT count() FROM raw_swaps WHERE source LIKE '%~1'") == [(10,)])
 
 
-def test_it_waits_for_clickhouse_and_then_catches_up(own_desk, own_clickhouse):
+def test_it_waits_for_clickhouse_and_then_catches_up(own_desk, own_clickhouse, monkeypatch):
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.5)
     own_desk.write(*some_swaps(500))
     own_clickhouse.kill()
     own_desk.start(batch_rows=100)
     own_desk.write(*some_swaps(5000, 500))
-    time.sleep(0.5)  # some of it meets a closed door
+    own_desk.wait_for_failures()
     own_clickhouse.start()
     own_desk.wait_for_all()
     for round_ in range(3):
@@ -267,14 +277,34 @@ def test_it_waits_for_clickhouse_and_then_catches_up(own_desk, own_clickhouse):
     own_desk.wait_for_all()
 
 
+def test_the_lag_grows_while_clickhouse_is_away(own_desk, own_clickhouse, monkeypatch):
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.5)
+    own_desk.start(batch_rows=100)
+    own_desk.write(*some_swaps(500))
+    own_desk.wait_for_all()
+    own_desk.wait_for(lambda: _lag("seconds") == _lag("records") == 0)
+    own_clickhouse.kill()
+    own_desk.write(*some_swaps(500, 500))
+    own_desk.wait_for(lambda: _lag("records") == 500)
+    before = _lag("seconds")
+    own_desk.wait_for(lambda: _lag("seconds") > before > 0)
+    own_clickhouse.start()
+    own_desk.wait_for(lambda: _lag("seconds") == _lag("records") == 0)
+
+
+def _lag(unit: str) -> float:
+    return REGISTRY.get_sample_value(f"archive_lag_{unit}", {"partition": "0"}) or 0.0
+
+
 def test_a_write_whose_outcome_is_unknown_is_not_repeated_in_vain(own_desk, own_clickhouse):
     """The engine stands still for longer than a client waits: what was sent may be written after all."""
+    own_desk.answer_seconds = 1
     own_desk.start(batch_rows=100)
     for round_ in range(3):
         own_desk.write(*some_swaps(1000, round_ * 1000))
-        own_desk.wait_for(lambda rows=round_ * 1000: own_desk.count() >= rows)
+        own_desk.wait_for(lambda rows=round_ * 1010: own_desk.count() >= rows)
         own_clickhouse.pause()
-        own_desk._producer.flush()
-        time.sleep(6)
+        own_desk.write(*some_swaps(10, round_ * 10 + 10_000))
+        own_desk.wait_for_failures()
         own_clickhouse.resume()
     own_desk.wait_for_all()

@@ -1,7 +1,8 @@
 """Port swap_archive, write side, on ClickHouse."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -17,6 +18,9 @@ COLUMNS = (
     *("is_buy", "usd_e6", "token_e18", "event_time", "removed", "block_hash", "block_number", "token_symbol"),
     *("chain_id", "tx_hash", "log_index", "token_address", "pool_address", "trader"),
     *("late", "source", "source_partition", "source_offset", "record_time"),
+)
+EVENT_TIME, PARTITION, OFFSET, RECORD_TIME = map(
+    COLUMNS.index, ("event_time", "source_partition", "source_offset", "record_time")
 )
 INSERT_SETTINGS = {"max_partitions_per_insert_block": 0, "throw_on_max_partitions_per_insert_block": 0}
 """A batch may hold swaps of many days, each of which is a partition."""
@@ -56,11 +60,12 @@ class ClickHouseArchive(ClickHouseGround):
         self._connection.insert("missing_offsets", names, [[source.key], [partition], [first], [end]])
 
     def insert(self, source: SourceIdentity, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if row.swap.event_time_ms >= LAST_MOMENT_MS or not 0 <= row.record_ms < LAST_MOMENT_MS:
-                raise ArchiveRefused("its time is before 1970 or after 2104, more than the archive's dates can hold")
-        token = {"insert_deduplication_token": _token(source, rows)}
-        self._connection.insert("raw_swaps", COLUMNS, _columns(source.key, rows), {**INSERT_SETTINGS, **token})
+        columns = _columns(source.key, rows)
+        event_times, record_times = columns[EVENT_TIME], columns[RECORD_TIME]
+        if max(*event_times, *record_times) >= LAST_MOMENT_MS or min(record_times) < 0:
+            raise ArchiveRefused("its time is before 1970 or after 2104, more than the archive's dates can hold")
+        token = {"insert_deduplication_token": _token(source, columns[PARTITION], columns[OFFSET])}
+        self._connection.insert("raw_swaps", COLUMNS, columns, {**INSERT_SETTINGS, **token})
 
     def reject(self, source: SourceIdentity, row: Row, error: str) -> None:
         names = ("source", "source_partition", "source_offset", "record_time", "event", "error")
@@ -86,11 +91,10 @@ class ClickHouseArchive(ClickHouseGround):
             self._connection.query(sql, {"source": source.key}, REFRESH_SETTINGS)
 
 
-def _token(source: SourceIdentity, rows: Sequence[Row]) -> str:
+def _token(source: SourceIdentity, partitions: Sequence[int], offsets: Sequence[int]) -> str:
     """Tells a block by the positions in it, so that the same block is known when it comes again."""
     digest = hashlib.blake2b(source.key.encode(), digest_size=16)
-    for row in rows:
-        digest.update(b"%d:%d," % (row.partition, row.offset))
+    digest.update(array("Q", [*partitions, *offsets]))
     return digest.hexdigest()
 
 
@@ -104,5 +108,5 @@ def _columns(source: str, rows: Sequence[Row]) -> list[Sequence[Any]]:
     return [is_buy, usd, token, list(event_time), removed, *texts, *position]
 
 
-def _texts(column: Iterable[str | None]) -> list[str]:
-    return [text or "" for text in column]
+def _texts(column: Sequence[str | None]) -> Sequence[str | None]:
+    return [text or "" for text in column] if None in column else column
