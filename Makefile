@@ -43,6 +43,7 @@ bench: dev ## measure throughput and latency
 
 load: dev ## the loads that were asked for, with percentiles; ends with 1 where something was lost, wrong or slower
 	$(RUN) -m tests.load.mission
+	$(RUN) -m tests.load.bench_archive
 
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document

@@ -24,6 +24,7 @@ from settings.config.operations import Alerts, Log, Metrics
 from settings.config.section import Section
 from settings.config.serving import Api, RateLimit, Security
 from settings.config.stores import Database, Embedded, PubSub, Stores
+from settings.config.values import EmptyIsSaid
 from swapstats.domain.errors import ConfigError
 
 PREFIX = "SWAPSTATS_"
@@ -78,12 +79,27 @@ def load_config() -> Config:
 
 
 class _Environment(EnvSettingsSource):
+    """Empty variables are ignored, as compose files pass them for what nobody set, unless empty says something."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        may_be_empty = {variable(key).lower() for key in _keys_that_may_be_empty(Config)}
+        said = {name.lower(): "" for name, value in os.environ.items() if not value and name.lower() in may_be_empty}
+        return {**super()._load_env_vars(), **said}
+
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """Leaves text that is not JSON as it is, so that validation refuses it by the key's full name."""
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
             return value
+
+
+def _keys_that_may_be_empty(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if any(isinstance(mark, EmptyIsSaid) for mark in field.metadata):
+            yield prefix + name
+        for section in sections_in(field):
+            yield from _keys_that_may_be_empty(section, f"{prefix}{name}.")
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from settings.config.values import (
     ClickHouseUrl,
     Count,
     DatabaseUrl,
+    EmptyOrText,
     Interval,
     ProjectPath,
     RedisUrl,
@@ -64,9 +65,9 @@ class ClickHouse(Section):
     """After how many days raw swaps move to the cold volume."""
     delete_days: Count = 365
     """After how many days they are deleted."""
-    storage_policy: str = "hot_to_s3"
+    storage_policy: EmptyOrText = "hot_to_s3"
     """The server's storage policy that has the cold volume; empty keeps everything on the default disk."""
-    cluster: str = ""
+    cluster: EmptyOrText = ""
     """The ClickHouse cluster to create the tables on; empty for a single server."""
 
     @field_validator("delete_days")

@@ -76,6 +76,11 @@ def _documented_as(name: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "format": name})
 
 
+class EmptyIsSaid:
+    """Marks a text whose empty value means something: an empty variable sets it, where it would else be ignored."""
+
+
+EmptyOrText = Annotated[str, EmptyIsSaid()]
 Duration = Annotated[int, BeforeValidator(parse_duration), _documented_as("duration")]
 Interval = Annotated[int, BeforeValidator(parse_duration), Field(gt=0), _documented_as("duration")]
 Count = Annotated[int, Field(gt=0)]

@@ -77,6 +77,17 @@ def test_the_file_changes_defaults_and_the_environment_changes_the_file(load):
     assert config.metrics.pprof is None
 
 
+def test_an_empty_variable_is_ignored_unless_empty_says_something(load):
+    config = load(
+        "stores: {clickhouse: {storage_policy: tiers, cluster: main}}",
+        INGEST__TOPIC="",
+        STORES__CLICKHOUSE__STORAGE_POLICY="",
+        STORES__CLICKHOUSE__CLUSTER="",
+    )
+    assert config.ingest.topic == "raw-swaps"
+    assert (config.stores.clickhouse.storage_policy, config.stores.clickhouse.cluster) == ("", "")
+
+
 def test_every_key_of_the_contract_can_be_written_as_its_default(load):
     """A file that spells out all defaults gives the same configuration as no file."""
     defaults = {}
