@@ -58,7 +58,7 @@ def _parts(config: Config, wishes: Wishes, web: Address, metrics: Address | None
     yield from _embedded(config, wishes)
     yield Command("consume", "consume", settings=_metrics_at(metrics))
     if wishes.archive:
-        yield Command("archive", "archive", settings=_metrics_at(_next(metrics)))
+        yield Command("archive", "archive", settings=_metrics_at(_archive_metrics_address(config, metrics)))
     yield Web(web)
     # Swaps that are made up belong into a log of our own, and into somebody's only when told so.
     if wishes.feed or (wishes.feed is None and not is_named(config, "ingest.brokers")):
@@ -75,9 +75,11 @@ def _embedded(config: Config, wishes: Wishes) -> Iterator[Part]:
         yield ClickHouse(directory / "clickhouse")
 
 
-def _next(address: Address | None) -> Address | None:
-    """The archive's metrics: on the port after the worker's, or on any where it has none that was chosen."""
-    return address and address._replace(port=address.port + 1 if address.port else 0)
+def _archive_metrics_address(config: Config, worker: Address | None) -> Address | None:
+    """On the port after the worker's where that was chosen; on any where it was not, for the next may be taken."""
+    if not is_named(config, "metrics.prometheus"):
+        return Address(LOOPBACK, free_port())
+    return worker and worker._replace(port=worker.port + 1 if worker.port else 0)
 
 
 def _metrics_at(address: Address | None) -> Environment:

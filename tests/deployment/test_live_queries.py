@@ -2,10 +2,13 @@
 
 import json
 import os
+import random
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +42,11 @@ def until(check: Callable[[], bool], seconds: float, what: str) -> None:
 class Monitored:
     """A system of `manage.py up`, and a Prometheus that looks at it."""
 
+    running: ChildProcess
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.web, self.worker, self.own = free_port(), free_port(), free_port()
+        self.web, self.worker, self.own = free_port(), _first_of_two_free(), free_port()
         self.archive = self.worker + 1
 
     def system(self) -> ChildProcess:
@@ -91,12 +96,22 @@ def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitored]:
     need_engine()
     monitored = Monitored(tmp_path_factory.mktemp("monitored"))
     with monitored.system() as system:
+        monitored.running = system
         system.wait_until(monitored.is_ready, UNTIL_READY_S, "become ready")
         with monitored.prometheus() as prometheus, connect(f"ws://127.0.0.1:{monitored.web}/ws") as client:
             client.send(json.dumps({"subscribe": "overview:5m"}))
             _follow_all_tokens(monitored, client)
             prometheus.wait_until(lambda: _answers(monitored), 60, "answer")
             yield monitored
+
+
+def _first_of_two_free() -> int:
+    """The archive's metrics are on the port after the worker's; both below those that the system gives to clients."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):  # noqa: SIM117 - both at once
+            with socket.create_server(("127.0.0.1", port + 1)):
+                return port
 
 
 def _follow_all_tokens(monitored: Monitored, client: Any) -> None:
@@ -112,6 +127,8 @@ def _answers(monitored: Monitored) -> bool:
 
 
 def _ask_the_site(monitored: Monitored) -> None:
+    if not monitored.running.is_running:
+        raise monitored.running.died()
     for path in ("/api/overview?windows=5m", "/healthz", "/api/tokens"):
         httpx.get(f"http://127.0.0.1:{monitored.web}{path}", timeout=10)
 
