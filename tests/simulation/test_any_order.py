@@ -277,5 +277,27 @@ def test_any_order(redis_server: RedisServer) -> None:
     )
 
 
+@pytest.mark.parametrize("share", [0, 0.5, 1])
+@pytest.mark.parametrize("partition", [0, 1], ids=["in the swap's partition", "in another"])
+def test_retractions_around_a_replay(redis_server: RedisServer, partition: int, share: float) -> None:
+    """Of swaps on both sides of the offset from which their partition is replayed; before that, after it, or both."""
+
+    class Here(Market):
+        url = redis_server.url()
+
+    market = Here()
+    market.begin(keys="nothing", late="drop", workers=2)
+    market.trade([(number, 0, 0) for number in range(6)])
+    market.settle()
+    market.retract(which=0, partition=partition)
+    market.retract(which=3, partition=partition)
+    market.settle()
+    market.reset(partition=0, share=share)
+    market.retract(which=1, partition=partition)
+    market.retract(which=4, partition=partition)
+    market.settle()
+    market.teardown()
+
+
 def test_time_begins_on_a_whole_minute() -> None:
     assert START_MS % 60_000 == 0
