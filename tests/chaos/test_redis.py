@@ -40,13 +40,13 @@ def test_last_writes_lost(make_arena: Make, conclude: Conclude, own_redis: Redis
         arena.run_for(chance.uniform(2, 6))
         arena.fault("Redis kill -9, end of its AOF cut off")
         own_redis.kill()
-        _cut_off(own_redis.directory, chance.randrange(most // 4, most))
+        cut_off(own_redis.directory, chance.randrange(most // 4, most))
         own_redis.start()
     arena.run_for(4)
     conclude(arena, "Redis loses its last writes", store_forgets=True)
 
 
-def _cut_off(directory: Path, size: int) -> None:
+def cut_off(directory: Path, size: int) -> None:
     """Take so many bytes from the end of the newest append-only file."""
     newest = max(directory.glob("appendonlydir/*.incr.aof"), key=lambda path: path.stat().st_mtime)
     with newest.open("r+b") as file:
