@@ -11,10 +11,10 @@
 --
 -- An entry is a field of a small hash, which Redis stores as a listpack: 14 bytes of the digest, whose first three
 -- choose the bucket, and as value a stamp of two bytes, then slots of 9 bytes, outcome and position: of the addition
--- (1 applied, 2 late, 4 cancelled), of another one that came in time where the first was late, and of the removal (5, 6,
--- 7; 16 more where the addition is in another partition, whose mail, a stream, then has the retraction). The stamp says
--- when the entry was made, in units of STAMP_MS whatever the retention, so that workers of different configurations
--- understand each other's.
+-- (1 applied, 2 late, 4 cancelled), of another one that came in time where the first was late, and of the removal
+-- (5, 6, 7; 16 more where the addition is in another partition, whose mail, a stream, then has the retraction). The
+-- stamp says when the entry was made, in units of STAMP_MS whatever the retention, so that workers of different
+-- configurations understand each other's.
 -- The table grows by linear hashing (Litwin 1980): when it holds more than LOAD entries per bucket on average, the next
 -- bucket is split in two. So hashes stay small, and one look-up finds an entry, at any rate. A sweep passes over all
 -- buckets SWEEPS times while an entry is kept, and forgets those that are older.
