@@ -5,6 +5,7 @@ from django.apps import AppConfig
 
 class ApiConfig(AppConfig):
     name = "api"
+    verbose_name = "Operations"
 
     def ready(self) -> None:
         from api import checks

@@ -31,6 +31,7 @@ from swapstats.adapters.clickhouse.schema import Deployment, Schema
 from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHouseArchive
 from swapstats.adapters.jwt.keys import KeySet, KeySource, PublicKeyFile, SharedSecret
 from swapstats.adapters.jwt.verifier import JwtVerifier
+from swapstats.adapters.kafka.consumer_group import KafkaConsumerGroup
 from swapstats.adapters.kafka.dead_letter_reader import KafkaDeadLetterReader
 from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_sink import KafkaSwapSink
@@ -51,6 +52,7 @@ from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLa
 from swapstats.adapters.system.rate_limiter import LocalRateLimiter
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_admin import CheckpointAdmin
+from swapstats.ports.consumer_group import ConsumerGroup
 from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.login_attempts import LoginAttempts
@@ -207,6 +209,10 @@ def swap_sink(config: Config, on_sent: OnSent) -> SwapSink:
 
 def dead_letter_reader(config: Config) -> DeadLetterReader:
     return KafkaDeadLetterReader(config.ingest)
+
+
+def consumer_group(config: Config) -> ConsumerGroup:
+    return KafkaConsumerGroup(config.ingest)
 
 
 def topic_admin(config: Config) -> TopicAdmin:

@@ -39,3 +39,5 @@ class CheckpointAdmin(Protocol):
         which nothing is missing of what happened after `complete_since_ms`.
         Decisions stay as recorded, so what is replayed has the same outcomes as before; so does the mail, of which what
         concerns earlier offsets will have no effect."""
+
+    def close(self) -> None: ...

@@ -23,7 +23,7 @@ class WebProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self.socket_url = f"ws://127.0.0.1:{self.port}/ws"
         self._log = directory / "web.log"
-        self._environment = {
+        self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "settings.dev",
             "SWAPSTATS_STORES__REDIS__URL": store_url,
@@ -45,7 +45,7 @@ class WebProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "serve"],
                 cwd=PROJECT,
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 
 from django.core.management.base import BaseCommand, CommandError
 
+from aggregator.requeue import requeue
 from settings.config import load_config
 from swapstats import bootstrap
 from swapstats.domain.errors import SourceError
 from swapstats.domain.swap import InvalidReason
 from swapstats.ports.dead_letters import DeadLetterReader, StoredLetter
-
-NOW = 0
-"""As a record's timestamp: the broker's client takes the time of sending."""
 
 DETAIL_WIDTH = 100
 
@@ -98,17 +96,12 @@ class Command(BaseCommand):
         letters = (_at(reader, place) for place in places) if places else _chosen(reader, reason)
         sent: list[object] = []
         sink = bootstrap.swap_sink(load_config(), sent.append)
-        tried = 0
-        for letter in letters:
-            if letter.value is None or "truncated_from" in letter.headers or "key_truncated_from" in letter.headers:
-                self.stderr.write(f"{letter.partition}:{letter.offset} is not whole, so it was left out")
-                continue
-            tried += 1
-            sink.send(letter.key, letter.value, NOW if timestamp == "now" else _source_ms(letter))
-        sink.flush()
+        done = requeue(letters, sink, as_of_now=timestamp == "now")
+        for letter in done.left_out:
+            self.stderr.write(f"{letter.partition}:{letter.offset} is not whole, so it was left out")
         self.stdout.write(f"{len(sent)} requeued")
-        if len(sent) < tried:
-            raise CommandError(f"{tried - len(sent)} were refused by the broker")
+        if len(sent) < done.tried:
+            raise CommandError(f"{done.tried - len(sent)} were refused by the broker")
 
 
 def _chosen(reader: DeadLetterReader, reason: str | None) -> Iterator[StoredLetter]:
@@ -130,12 +123,6 @@ def _counted(letters: Iterator[StoredLetter], counts: Counter[str]) -> Iterator[
 
 def _stored(letter: StoredLetter) -> tuple[int, int, int]:
     return letter.stored_ms, letter.partition, letter.offset
-
-
-def _source_ms(letter: StoredLetter) -> int:
-    """Records without a timestamp have a negative one; then the present is as good as any."""
-    text = letter.headers.get("source_timestamp", "")
-    return int(text) if text.isdecimal() else NOW
 
 
 def _line(letter: StoredLetter) -> str:

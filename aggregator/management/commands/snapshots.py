@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from aggregator.snapshot.reset import reset_to
 from aggregator.snapshot.summary import summarize
 from settings.config import load_config
 from swapstats import bootstrap
@@ -95,8 +96,8 @@ class Command(BaseCommand):
 
     def _reset(self, admin: CheckpointAdmin, source: SourceIdentity, held: HeldCheckpoint, text: str) -> None:
         config, from_ms = load_config(), _epoch_ms(text)
-        offset = bootstrap.swap_log(config).offset_at(held.partition, from_ms)
-        admin.reset(source, held.partition, offset, from_ms + config.app.max_skew_ms if offset else 0)
+        log = bootstrap.swap_log(config)
+        offset = reset_to(admin, source, held.partition, log, from_ms, config.app.max_skew_ms)
         self.stdout.write(f"partition {held.partition} is replayed from offset {offset}")
 
 

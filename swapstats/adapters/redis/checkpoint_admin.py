@@ -60,6 +60,9 @@ class RedisCheckpointAdmin:
         keys = [checkpoint_key(self._prefix, source, partition), segments_key(self._prefix, source, partition)]
         self._release(keys, [_MENDER, next_offset, complete_since_ms])
 
+    def close(self) -> None:
+        self._session.close()
+
     def _checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
         fields = ("epoch", "owner", *CheckpointMeta._fields)
         key, segments = (make(self._prefix, source, partition) for make in (checkpoint_key, segments_key))
