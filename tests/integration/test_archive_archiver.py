@@ -1,5 +1,6 @@
 """The archiver between a real log and a real ClickHouse engine: all arrives once, whatever happens on the way."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +18,12 @@ from swapstats.adapters.clickhouse.connection import Connection, database_of
 from swapstats.adapters.clickhouse.history import ClickHouseHistory
 from swapstats.adapters.clickhouse.pool import Pool
 from swapstats.adapters.clickhouse.schema import Deployment, Schema
-from swapstats.adapters.clickhouse.swap_archive import ClickHouseArchive
+from swapstats.adapters.clickhouse.swap_archive import LAST_MOMENT_MS, ClickHouseArchive
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
 from swapstats.domain.errors import ArchiveError, SwapstatsError
-from swapstats.ports.swap_archive import Interval, Row
+from swapstats.ports.swap_archive import Interval, Row, Token
 from tests.integration import archive_model as model
-from tests.integration.archive_model import GRACE_MS, NOON_MS, TOKENS, make_swap
+from tests.integration.archive_model import EXTREMES, GRACE_MS, NOON_MS, TOKENS, make_swap
 
 pytestmark = pytest.mark.clickhouse
 
@@ -308,3 +309,21 @@ def test_a_write_whose_outcome_is_unknown_is_not_repeated_in_vain(own_desk, own_
         own_desk.wait_for_failures()
         own_clickhouse.resume()
     own_desk.wait_for_all()
+
+
+def test_extremes_of_the_log_are_stored_as_they_are_or_kept_aside(mock_broker, clickhouse):
+    desk = Desk(mock_broker, clickhouse)
+    desk.create_tables()
+    swaps = [make_swap(**{"log_index": i, **fields}) for i, fields in enumerate(EXTREMES.values())]
+    beyond = make_swap(time_ms=LAST_MOMENT_MS)
+    desk.write(*swaps, beyond)
+    desk.start()
+    desk.wait_for(lambda: desk.count() == len(swaps) and desk.count("rejected_records") == 1)
+    desk.stop()
+    history = ClickHouseHistory(Pool(partial(Connection, clickhouse), 1, 5))
+    tokens = {Token(swap.chain_id, swap.token_address) for swap in swaps}
+    stored = [trade.swap for token in tokens for trade in history.trades(token, None, 100)]
+    history.close()
+    assert sorted(stored, key=str) == sorted(swaps, key=str)
+    (event,) = desk.query("SELECT event FROM rejected_records")[0]
+    assert json.loads(event) == beyond._asdict()

@@ -14,7 +14,7 @@ from swapstats.adapters.clickhouse.swap_archive import ClickHouseArchive
 from swapstats.domain.errors import ArchiveError, ArchiveRefused, ArchiveUnavailable
 from swapstats.ports.swap_archive import Interval, Token
 from tests.integration import archive_model as model
-from tests.integration.archive_model import NOON_MS, SOURCE, TOKENS, make_row, make_swap
+from tests.integration.archive_model import EXTREMES, NOON_MS, SOURCE, TOKENS, make_row, make_swap
 
 pytestmark = pytest.mark.clickhouse
 
@@ -54,25 +54,6 @@ def history(dsn):
 
 def count(connection, table="raw_swaps"):
     return connection.query(f"SELECT count() FROM {table}")[0][0]
-
-
-EXTREMES = {
-    "a dollar amount of 10^30": {"amount_usd": 10**36},
-    "the largest amounts": {"amount_usd": 10**54 - 1, "amount_token": 10**66 - 1},
-    "an amount of nothing": {"amount_usd": 0, "amount_token": 0},
-    "10^30 tokens": {"amount_token": 10**48},
-    "a Solana signature": {
-        "tx_hash": "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW",
-        "token_address": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
-    },
-    "the highest chain id": {"chain_id": 2**63 - 1},
-    "the highest numbers": {"log_index": 2**32 - 1, "block_number": 2**63 - 1},
-    "the least fields": dict.fromkeys(("block_hash", "block_number", "token_symbol", "pool_address", "trader")),
-    "letters of everywhere": {"token_symbol": "ΩМ漢🦄'\\\n\t%s", "trader": "0x'); DROP TABLE raw_swaps; --"},
-    "the first moment": {"event_time_ms": 0},
-    "a moment in 1970": {"event_time_ms": 86_399_999},
-    "a moment in 2100": {"event_time_ms": 4_102_444_800_001},
-}
 
 
 @pytest.mark.parametrize("fields", EXTREMES.values(), ids=EXTREMES.keys())

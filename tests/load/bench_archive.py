@@ -31,7 +31,7 @@ from tests.load.system import System, cpu_seconds, memory_bytes, running_system,
 PARTITIONS = 4
 SOURCE = SourceIdentity("bench", "swaps", "")
 TOKENS = 500
-DAYS = 30
+DAYS = 10
 DAY_MS = Interval.DAY.value
 LOOK_SECONDS = 0.5
 """Telling metrics costs the archiver some milliseconds, so it is not asked too often."""
@@ -114,7 +114,7 @@ def history(engine: ClickHouseServer, rows: int) -> list[Figure]:
         print(f"making up {rows} swaps …", flush=True)
         make_up(connection, rows, start_ms)
         archive = ClickHouseArchive(connection)
-        swap_archive.REFRESH_OFFSETS = 1_000_000
+        swap_archive.REFRESH_OFFSETS = 250_000
         while not archive.refresh(SOURCE, {0: rows}):
             pass
         inserts = insert_times(archive, rows)
