@@ -207,12 +207,20 @@ class Worker:
     def _put_away(self, letters: Sequence[DeadLetter], stores: StateStores) -> None:
         """Invalid records go to the dead letter queue before they count as done, and only once."""
         before = {number: partition.lease.dead_letters_before for number, partition in self._partitions.items()}
-        fresh = [letter for letter in letters if letter.record.offset >= before[letter.record.partition]]
-        if not fresh:
-            return
-        self._dead_letters.put(fresh)
-        for number, offset in {letter.record.partition: letter.record.offset for letter in fresh}.items():
+        unnoted = [letter for letter in letters if letter.record.offset >= before[letter.record.partition]]
+        fresh = [letter for letter in unnoted if not self._is_kept(letter.record)]
+        if fresh:
+            self._dead_letters.put(fresh)
+        for number, offset in {letter.record.partition: letter.record.offset for letter in unnoted}.items():
             stores.checkpoints.note_dead_letters(self._partitions[number].lease, offset + 1)
+
+    def _is_kept(self, record: Record) -> bool:
+        """Whether its letter was put away by somebody who died before it could be noted."""
+        partition = self._partitions[record.partition]
+        if partition.letters_kept is None:
+            since = partition.lease.dead_letters_before
+            partition.letters_kept = self._dead_letters.kept(record.partition, since)
+        return (record.offset, record.timestamp_ms) in partition.letters_kept
 
     def _finish_pending(self) -> None:
         if decided := self._decided():

@@ -1,6 +1,6 @@
 """Where invalid records go: kept whole, with the reason."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from swapstats.domain.swap import Invalid
@@ -19,6 +19,10 @@ class DeadLetterQueue(Protocol):
     def put(self, letters: Sequence[DeadLetter]) -> None:
         """Returns when every letter is acknowledged. Raises DeadLetterError where one was not within the time-out;
         some may have been written then, and a later `put` writes them again."""
+
+    def kept(self, partition: int, from_offset: int) -> Collection[tuple[int, int]]:
+        """Offset and timestamp of the records of this partition from `from_offset` on whose letters are among the
+        newest: what was last put, be it by a process that died before it knew. Raises DeadLetterError."""
 
     def close(self) -> None: ...
 

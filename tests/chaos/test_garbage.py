@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -25,19 +25,25 @@ MAX_BYTES = 1_048_576
 
 
 def test_garbage(make_arena: Make, conclude: Conclude) -> None:
-    """Among good records, and with a worker that is killed when its letters are written and nothing else is saved."""
+    """Among good records, and with workers that are killed when their letters are noted and nothing else is saved, and
+    while they write them."""
     arena = make_arena(settings={"ingest": {"max_invalid_share": 1}}).begin(history=200)
     sent = [send(arena, garbage(arena))]
     wait_until_put_away(arena, sent[0])
     arena.kill_worker(arena.workers.pop())
-    sent.append(send(arena, garbage(arena)))
+    for _ in range(2):
+        arena.start_worker()
+        sent.append(send(arena, garbage(arena)))
+        wait_until_put_away(arena, dict([min(sent[-1].items())]))
+        arena.kill_worker(arena.workers.pop())
     arena.start_worker()
     arena.wait_until_live()
     conclude(arena, "garbage of every kind")
-    letters = {place_of(letter): letter for letter in arena.topic.read_dead_letters()}
-    assert len(letters) == len(arena.topic.read_dead_letters()) == arena.outcomes()["dead_lettered"]
+    stored = arena.topic.read_dead_letters()
+    letters = {place_of(letter): letter for letter in stored}
+    assert len(letters) == len(stored) == arena.outcomes()["dead_lettered"]
     log = {(record.partition, record.offset): record for record in arena.topic.read()}
-    for place, reason in {**sent[0], **sent[1]}.items():
+    for place, reason in ChainMap(*sent).items():
         check(letters[place], log[place], reason, arena.topic.name)
 
 

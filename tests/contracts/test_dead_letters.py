@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from settings.config import Ingest
@@ -66,6 +66,31 @@ def put(broker: Broker, source: str, letters: Sequence[DeadLetter]) -> None:
     dead_letters = queue(broker, source)
     dead_letters.put(letters)
     dead_letters.close()
+
+
+def test_what_was_put_last_is_known(broker: Broker) -> None:
+    """By another process too, which then may have died."""
+    source = topic_with_dead_letters(broker)
+    put(broker, source, [letter(b"{", partition=number % 2, offset=number) for number in range(6)])
+    survivor = queue(broker, source)
+    at_ms = 1_700_000_000_123
+    assert survivor.kept(0, 0) == {(0, at_ms), (2, at_ms), (4, at_ms)}
+    assert survivor.kept(1, 3) == {(3, at_ms), (5, at_ms)}
+    assert survivor.kept(3, 0) == set()
+    survivor.close()
+
+
+@pytest.mark.kafka
+def test_what_was_put_last_is_known_in_fewer_partitions(kafka: Broker) -> None:
+    source = topic_with_dead_letters(kafka, partitions=1)
+    put(kafka, source, [letter(b"{", partition=number, offset=10 + number) for number in range(4)])
+    producer = Producer({"bootstrap.servers": kafka.bootstrap})
+    for strange in ({}, {"source_topic": source, "source_partition": "3", "source_offset": "x"}):
+        producer.produce(f"{source}.dlq", b"{", headers=list(strange.items()))
+    assert producer.flush(WAIT_SECONDS) == 0
+    survivor = queue(kafka, source)
+    assert survivor.kept(3, 0) == {(13, 1_700_000_000_123)}
+    survivor.close()
 
 
 def test_key_and_value_untouched_with_reason_and_coordinates(broker: Broker) -> None:

@@ -53,6 +53,9 @@ class Quiet:
     def put(self, letters: Sequence[object]) -> None:
         assert not letters
 
+    def kept(self, partition: int, from_offset: int) -> set[tuple[int, int]]:
+        return set()
+
     def close(self) -> None: ...
 
 

@@ -235,6 +235,10 @@ class World:
     def put(self, letters: Sequence[DeadLetter]) -> None:
         self.dead_letters += letters
 
+    def kept(self, partition: int, from_offset: int) -> set[tuple[int, int]]:
+        records = [letter.record for letter in self.dead_letters if letter.record.partition == partition]
+        return {(record.offset, record.timestamp_ms) for record in records if record.offset >= from_offset}
+
     def send(self, tick: Tick) -> None:
         """Readers never see a partition go back."""
         for step in tick.steps:

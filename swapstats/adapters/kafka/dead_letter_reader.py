@@ -32,6 +32,13 @@ class KafkaDeadLetterReader:
         bounds = {number: self._bounds(number) for number in topic.partitions}
         return self._read({number: range(*found) for number, found in bounds.items()})
 
+    def newest(self, partition: int, count: int) -> Iterator[StoredLetter]:
+        """Those among the last `count` offsets of a partition, or of all where there is no such partition."""
+        _, topic = topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)
+        chosen = [partition] if partition in topic.partitions else list(topic.partitions)
+        bounds = {number: self._bounds(number) for number in chosen}
+        return self._read({number: range(max(low, high - count), high) for number, (low, high) in bounds.items()})
+
     def letter(self, partition: int, offset: int) -> StoredLetter | None:
         _, topic = topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)
         if partition not in topic.partitions or offset not in range(*self._bounds(partition)):

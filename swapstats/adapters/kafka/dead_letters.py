@@ -1,6 +1,7 @@
 """Dead letters in the topic beside the swaps': `<topic>.dlq`."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -9,7 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from settings.config import Ingest
 from swapstats.adapters.kafka.broker_errors import TOPIC_GONE, is_fatal
 from swapstats.adapters.kafka.client_config import new_client, producer_settings
-from swapstats.domain.errors import DeadLetterError
+from swapstats.adapters.kafka.dead_letter_reader import KafkaDeadLetterReader
+from swapstats.domain.errors import DeadLetterError, SourceChanged, SourceError
 from swapstats.ports.dead_letters import DeadLetter
 
 ACKNOWLEDGED_SECONDS = 30.0
@@ -19,6 +21,7 @@ KEPT_BYTES = (65_536, 0)
 """How much stays of key and value where the broker refuses a letter for its size, in one attempt after the other."""
 
 _ANY_PARTITION = -1
+_NUMBER = re.compile("-?[0-9]{1,19}", re.ASCII)
 _TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE, KafkaError.INVALID_RECORD})
 
 _Headers = list[tuple[str, str | bytes | None]]
@@ -55,6 +58,7 @@ class KafkaDeadLetters:
         }
         self._settings = {"linger.ms": 0, **limits, **producer_settings(ingest)}
         self._producer = new_client(Producer, self._settings)
+        self._ingest = ingest
         self._source = ingest.topic
         self._topic = f"{ingest.topic}.dlq"
 
@@ -68,6 +72,21 @@ class KafkaDeadLetters:
             refused = self._send_alone(shortened, partitions)
         if refused:
             raise _refusal(*refused[0])
+
+    def kept(self, partition: int, from_offset: int) -> Collection[tuple[int, int]]:
+        reader = KafkaDeadLetterReader(self._ingest)
+        try:
+            places = [_place_of(letter.headers) for letter in reader.newest(partition, self._ingest.batch_max)]
+        except SourceChanged:  # there is no such topic; a `put` tells what to do about it
+            return frozenset()
+        except SourceError as error:
+            raise DeadLetterError(f"looking for letters of partition {partition}: {error}") from error
+        finally:
+            reader.close()
+        ours = self._source, str(partition)
+        return {
+            (offset, timestamp_ms) for *of, offset, timestamp_ms in places if of == [*ours] and offset >= from_offset
+        }
 
     def close(self) -> None:
         self._producer.flush(self._seconds)
@@ -133,6 +152,13 @@ def _whole(letter: DeadLetter, source: str) -> _Envelope:
         ("source_timestamp", str(record.timestamp_ms).encode()),
     ]
     return _Envelope(letter, record.key, record.value, headers)
+
+
+def _place_of(headers: Mapping[str, str]) -> tuple[str, str, int, int]:
+    """Topic, partition, offset and timestamp of the record that a letter is about; -1 where it does not say."""
+    numbers = [headers.get(name, "") for name in ("source_offset", "source_timestamp")]
+    offset, timestamp_ms = (int(text) if _NUMBER.fullmatch(text) else -1 for text in numbers)
+    return headers.get("source_topic", ""), headers.get("source_partition", ""), offset, timestamp_ms
 
 
 def _shortened(whole: _Envelope, kept: int) -> _Envelope:
