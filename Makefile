@@ -6,6 +6,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help env embedded dev up test lint unit docs bench load chaos
+.PHONY: help env embedded dev up test lint unit docs screenshots bench chaos
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -44,6 +45,10 @@ bench: dev ## measure throughput and latency
 load: dev ## the loads that were asked for, with percentiles; ends with 1 where something was lost, wrong or slower
 	$(RUN) -m tests.load.mission
 	$(RUN) -m tests.load.bench_archive
+	$(RUN) -m tests.browser.frames
+
+screenshots: dev ## pictures of the pages for docs/images, while make up runs
+	$(RUN) -m tests.browser.screenshots
 
 docs: dev ## write again the pages that are made from code
 	$(RUN) -m settings.config.document

@@ -7,7 +7,16 @@ const LINE_POINTS = 3000;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-const prices = { type: "custom", formatter: price, minMove: 1e-18, base: 1e18 };
+const prices = { type: "custom", formatter: price, tickmarksFormatter: labels, minMove: 1e-18, base: 1e18 };
+
+/** The scale's labels with as many digits more as it takes to tell them apart. */
+function labels(values) {
+  const short = values.map(price);
+  if (new Set(short).size === short.length) return short;
+  const step = Math.min(...values.slice(1).map((value, index) => Math.abs(value - values[index])));
+  const digits = Math.min(18, Math.max(2, 1 - Math.floor(Math.log10(step))));
+  return values.map((value) => `$${value.toFixed(digits)}`);
+}
 
 export class Chart {
   #chart;
@@ -15,6 +24,7 @@ export class Chart {
   #volumes;
   #line;
   #points = [];
+  #showsLine = false;
 
   constructor(box) {
     this.#chart = createChart(box, { autoSize: true, ...this.#looks() });
@@ -35,6 +45,7 @@ export class Chart {
 
   /** Shows candles, oldest first: `{time, open, high, low, close, volume, rose}`; all of them in sight where `fit`. */
   show(candles, fit) {
+    this.#showsLine = false;
     this.#candles.setData(candles.filter((candle) => candle.open !== undefined));
     this.#volumes.setData(candles.map((candle) => this.#bar(candle)));
     this.#line.setData([]);
@@ -43,20 +54,21 @@ export class Chart {
 
   /** Shows the points of the price in place of candles. */
   showLine() {
+    this.#showsLine = true;
     this.#candles.setData([]);
     this.#volumes.setData([]);
     this.#line.setData(this.#points);
   }
 
   /** Notes the price at a time, and draws it where the line is shown. */
-  point(value, milliseconds, isShown) {
+  point(value, milliseconds) {
     const point = { time: Math.floor(milliseconds / 1000), value };
     const last = this.#points.at(-1);
     if (last && last.time > point.time) return;
     if (last?.time === point.time) this.#points.pop();
     this.#points.push(point);
     if (this.#points.length > LINE_POINTS) this.#points.shift();
-    if (isShown) this.#line.update(point);
+    if (this.#showsLine) this.#line.update(point);
   }
 
   #bar({ time, volume, rose }) {

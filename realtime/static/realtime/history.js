@@ -28,7 +28,7 @@ export class History {
 
   /** Notes the live price. */
   point(value, milliseconds) {
-    if (value) this.#chart.point(Number(value), milliseconds, this.#candles.size === 0);
+    if (value) this.#chart.point(Number(value), milliseconds);
   }
 
   /** A chain took swaps back: any candle may have changed. */

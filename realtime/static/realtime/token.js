@@ -66,7 +66,7 @@ function drawToken(token) {
   write(element("symbol"), name);
   write(element("face"), initials(token));
   element("face").style.setProperty("--hue", hue(token.id));
-  const others = token.symbol_matches > 1 ? `, one of ${token.symbol_matches} tokens called so` : "";
+  const others = token.symbol_matches > 1 ? `, one of ${token.symbol_matches} tokens of this symbol` : "";
   write(element("chain"), `${chain(token.chain_id)}${others}`);
   write(element("address"), shorten(token.address), token.address);
   element("copy").hidden = false;
