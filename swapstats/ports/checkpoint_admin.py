@@ -9,7 +9,8 @@ from swapstats.ports.swap_source import SourceIdentity
 
 class HeldCheckpoint(NamedTuple):
     """A partition's checkpoint and who holds it: `owner` took it last, at `epoch`. `meta` is None before the first
-    snapshot; `segments` counts buckets, `size_bytes` what they take in the store."""
+    snapshot; `segments` counts buckets, `size_bytes` what they take in the store; `tokens` have swaps in its live
+    view."""
 
     partition: int
     epoch: int
@@ -17,6 +18,7 @@ class HeldCheckpoint(NamedTuple):
     meta: CheckpointMeta | None
     segments: int
     size_bytes: int
+    tokens: int
 
 
 class CheckpointAdmin(Protocol):

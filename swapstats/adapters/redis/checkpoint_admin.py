@@ -10,6 +10,7 @@ from swapstats.adapters.redis.checkpoint_store import (
     sources_key,
 )
 from swapstats.adapters.redis.fencing import checkpoint_key
+from swapstats.adapters.redis.live_store import live_parts_key
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.ports.checkpoint_admin import HeldCheckpoint
 from swapstats.ports.checkpoint_store import CheckpointMeta, SegmentKey
@@ -71,4 +72,5 @@ class RedisCheckpointAdmin:
             return None
         count = int(self._session.command("HLEN", segments))
         size = int(self._session.command("MEMORY", "USAGE", segments) or 0)
-        return HeldCheckpoint(partition, int(epoch), (owner or b"").decode(), read_meta(stored), count, size)
+        tokens = int(self._session.command("HLEN", live_parts_key(self._prefix, source.key, partition)))
+        return HeldCheckpoint(partition, int(epoch), (owner or b"").decode(), read_meta(stored), count, size, tokens)

@@ -77,7 +77,7 @@ class RedisLiveWriter:
         for step in steps:
             keys += (
                 checkpoint_key(self._prefix, self._source, step.partition),
-                _parts(self._prefix, self._source.key, step.partition),
+                live_parts_key(self._prefix, self._source.key, step.partition),
             )
             args += self._arguments(step, epochs[step.partition])
         try:
@@ -119,7 +119,7 @@ class RedisLiveReader:
     async def load(self, source: str, partition: int) -> LivePartition | None:
         both = self._client.pipeline(transaction=True)
         both.hget(live_index_key(self._prefix, source), str(partition))
-        both.hgetall(_parts(self._prefix, source, partition))
+        both.hgetall(live_parts_key(self._prefix, source, partition))
         stored, values = await _answer(both.execute())
         meta = _read_meta(stored)
         return LivePartition(meta.as_meta(), _read_parts(values)) if meta else None
@@ -138,7 +138,8 @@ def live_index_key(prefix: str, source: str) -> str:
     return f"{prefix}live:{source}"
 
 
-def _parts(prefix: str, source: str, partition: int) -> str:
+def live_parts_key(prefix: str, source: str, partition: int) -> str:
+    """The hash of all tokens' parts in a partition."""
     return f"{prefix}live:{source}:{partition}"
 
 
