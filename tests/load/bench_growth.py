@@ -6,7 +6,6 @@ The same log is read from its beginning to its end by 1, 2 and 4 workers, and by
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from redis import Redis
 
 from settings.config.load import variable
 from swapstats.adapters.system.listener import free_port
-from tests.load.bench_live import fill, ingested
+from tests.load.bench_live import fill, ingested, looked
 from tests.load.report import SCALING, Row, publish
 from tests.load.system import System, memory_bytes, running_system, scrape
 
@@ -22,8 +21,6 @@ PARTITIONS = 8
 PATIENCE_SECONDS = 600
 RESTORE_SECONDS = 120
 USUAL_TOKENS = 1_000
-LOOK_SECONDS = 0.25
-"""Telling metrics costs a worker some milliseconds, so it is not asked too often."""
 
 
 def main() -> None:
@@ -44,7 +41,7 @@ def run(records: int, tokens: int, workers: int) -> Row:
         running = [system.command("consume", metrics__prometheus=f"127.0.0.1:{port}") for port in ports]
         running[0].wait_until(lambda: sum(map(ingested, ports)) > 0, 60, "begin to read")
         began, first = time.perf_counter(), sum(map(ingested, ports))
-        running[0].wait_until(lambda: _look(ports) >= records, PATIENCE_SECONDS, "read everything")
+        running[0].wait_until(lambda: looked(*ports) >= records, PATIENCE_SECONDS, "read everything")
         rate = (records - first) / (time.perf_counter() - began)
         memory = sum(memory_bytes(worker.pid) for worker in running)
         snapshot_ms = max(map(_snapshot_ms, ports))
@@ -54,11 +51,6 @@ def run(records: int, tokens: int, workers: int) -> Row:
         figures = _figures(rate, memory, snapshot_ms, _restore_s(system), _redis_bytes(system))
         print(f"{words}: {figures}", flush=True)
         return words, figures
-
-
-def _look(ports: Sequence[int]) -> float:
-    time.sleep(LOOK_SECONDS)
-    return sum(map(ingested, ports))
 
 
 def _figures(rate: float, memory: int, snapshot_ms: float, restore_s: float, redis: int) -> str:
