@@ -97,11 +97,11 @@ def test_price(usd: int, token: int, expected: str | None) -> None:
 
 
 @given(st.integers(1, 10**60), st.integers(1, 10**70))
-def test_price_has_eight_digits_that_are_right(usd: int, token: int) -> None:
+def test_price_has_six_decimals_or_digits_that_are_right(usd: int, token: int) -> None:
     exact = Fraction(usd, USD) / Fraction(token, TOKEN)
     text = price_usd(usd, token)
     assert text is not None
-    assert abs(Fraction(text) - exact) <= max(exact / 10**7, Fraction(1, 2 * 10**6)) / 2
+    assert abs(Fraction(text) - exact) <= min(Fraction(1, 10**6), exact / 10**5) / 2
     assert len(text.partition(".")[2]) >= 6
 
 
