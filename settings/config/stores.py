@@ -60,7 +60,7 @@ class ClickHouse(Section):
     batch_rows: Count = 1_000
     """Write when this many rows wait …"""
     batch_interval_ms: Interval = setting("200ms", "batch_interval")
-    """… or when the oldest has waited this long."""
+    """… or when the oldest has waited this long; only this counts while the records read are older than 5 s."""
     hot_days: Count = 90
     """After how many days raw swaps move to the cold volume."""
     delete_days: Count = 365

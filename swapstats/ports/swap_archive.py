@@ -46,7 +46,7 @@ class ArchiveGround(Protocol):
 
     def refreshed(self, source: SourceIdentity, partitions: Sequence[int]) -> Mapping[int, int]:
         """Up to which offset (not including it) the candles know every record of each partition. So all that is valid
-        below it is held."""
+        below it is held, or was noted as missing."""
 
 
 class ArchiveWriter(ArchiveGround, Protocol):

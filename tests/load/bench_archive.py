@@ -39,7 +39,7 @@ LOOK_SECONDS = 0.5
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=600_000, help="records of the log (default: 600000)")
+    parser.add_argument("--records", type=int, default=400_000, help="records of the log (default: 400000)")
     parser.add_argument("--tokens", type=int, default=500, help="tokens in it (default: 500)")
     parser.add_argument("--history", type=int, default=10_000_000, help="swaps to ask about (default: 10 million)")
     options = parser.parse_args()
