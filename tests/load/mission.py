@@ -79,13 +79,17 @@ def _options() -> Namespace:
 
 def _deployment(options: Namespace) -> dict[str, list[Figure]]:
     with tempfile.TemporaryDirectory() as directory, running_system(Path(directory), PARTITIONS) as system:
-        deployment, steady = Deployment(system, Path(directory), PARTITIONS, options.tokens), options.rates[0]
-        fed = [figure for rate in options.rates for figure in deployment.feed(rate, options.minutes * 60)]
-        with deployment.rest_workers() as url, deployment.fed(steady):
-            asked = _shots(url, "sustained", options.requests, options.http_seconds)
-            asked += _shots(url, "burst", options.burst, options.burst_seconds)
-        killed = deployment.kill_one(steady, options.kill_seconds) + deployment.judge()
-        deployment.stop()
+        return _loaded(Deployment(system, Path(directory), PARTITIONS, options.tokens), options)
+
+
+def _loaded(deployment: Deployment, options: Namespace) -> dict[str, list[Figure]]:
+    steady = options.rates[0]
+    fed = [figure for rate in options.rates for figure in deployment.feed(rate, options.minutes * 60)]
+    with deployment.rest_workers() as url, deployment.fed(steady):
+        asked = _shots(url, "sustained", options.requests, options.http_seconds)
+        asked += _shots(url, "burst", options.burst, options.burst_seconds)
+    killed = deployment.kill_one(steady, options.kill_seconds) + deployment.judge()
+    deployment.stop()
     return {FEED: fed, HTTP: asked, KILLED: killed}
 
 

@@ -41,8 +41,7 @@ class System:
 def running_system(directory: Path, partitions: int, start: str = "earliest") -> Iterator[System]:
     with KafkaServer(directory / "kafka") as kafka, RedisServer(directory / "redis") as redis:
         topic = Broker(kafka.bootstrap).new_topic(partitions=partitions)
-        admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
-        admin.create_topics([NewTopic(f"{topic}.dlq", partitions, 1)])[f"{topic}.dlq"].result(30)
+        _create(kafka.bootstrap, f"{topic}.dlq", partitions)
         settings = {
             "ingest.brokers": f'["{kafka.bootstrap}"]',
             "ingest.topic": topic,
@@ -57,6 +56,12 @@ def running_system(directory: Path, partitions: int, start: str = "earliest") ->
         environment = os.environ | {variable(key): value for key, value in settings.items()}
         environment["DJANGO_SETTINGS_MODULE"] = "settings.dev"
         yield System(redis, kafka, topic, environment)
+
+
+def _create(brokers: str, topic: str, partitions: int) -> None:
+    """With a client that goes again: one that stayed would complain when the broker ends before it."""
+    admin = AdminClient({"bootstrap.servers": brokers})
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
 
 
 def scrape(port: int) -> dict[str, float]:
