@@ -1,7 +1,6 @@
 """One partition in the hands of a worker: its engine, how far it has been read, and where its live view stands."""
 
 from collections import Counter, deque
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -38,8 +37,8 @@ class Partition:
     """Read, and waits for swaps ahead of `next_offset`."""
     has_more_mail: bool = False
     """There may be more than was read at once."""
-    letters_kept: Collection[tuple[int, int]] | None = None
-    """What the dead letter queue had that nobody had noted, by offset and timestamp; None before it was looked for."""
+    letters_are_known: bool = False
+    """It was looked up what the dead letter queue has that nobody could note."""
     saved: tuple[int, str] | None = None
     """Next offset and mail id as last saved."""
     saved_at_ms: int = 0

@@ -9,7 +9,7 @@ checkpoints and read on from there. Decisions are recorded by position, so a rep
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
@@ -83,6 +83,7 @@ class Worker:
         self._is_behind = False
         self._stopping = False
         self._pause_s = 0.0
+        self._letters_kept: set[tuple[int, int, int]] = set()
 
     def stop(self) -> None:
         """Let `run` end after the step at hand; safe in a signal handler."""
@@ -208,19 +209,22 @@ class Worker:
         """Invalid records go to the dead letter queue before they count as done, and only once."""
         before = {number: partition.lease.dead_letters_before for number, partition in self._partitions.items()}
         unnoted = [letter for letter in letters if letter.record.offset >= before[letter.record.partition]]
-        fresh = [letter for letter in unnoted if not self._is_kept(letter.record)]
+        self._look_for_letters({letter.record.partition for letter in unnoted})
+        fresh = [letter for letter in unnoted if letter.record[:3] not in self._letters_kept]
         if fresh:
             self._dead_letters.put(fresh)
         for number, offset in {letter.record.partition: letter.record.offset for letter in unnoted}.items():
             stores.checkpoints.note_dead_letters(self._partitions[number].lease, offset + 1)
 
-    def _is_kept(self, record: Record) -> bool:
-        """Whether its letter was put away by somebody who died before it could be noted."""
-        partition = self._partitions[record.partition]
-        if partition.letters_kept is None:
-            since = partition.lease.dead_letters_before
-            partition.letters_kept = self._dead_letters.kept(record.partition, since)
-        return (record.offset, record.timestamp_ms) in partition.letters_kept
+    def _look_for_letters(self, numbers: Collection[int]) -> None:
+        """Once after partitions were taken: what somebody put away who died before it could be noted."""
+        if all(self._partitions[number].letters_are_known for number in numbers):
+            return
+        for place in self._dead_letters.kept(self._partitions.keys()):
+            if place[1] >= self._partitions[place[0]].lease.dead_letters_before:
+                self._letters_kept.add(place)
+        for partition in self._partitions.values():
+            partition.letters_are_known = True
 
     def _finish_pending(self) -> None:
         if decided := self._decided():
@@ -316,6 +320,7 @@ class Worker:
         self._pending = None
         self._wanted.update(dict.fromkeys(self._partitions, retake_at))
         self._partitions.clear()
+        self._letters_kept.clear()
         if self._stores:
             self._stores.close()
         self._stores = None

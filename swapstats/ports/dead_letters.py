@@ -20,9 +20,9 @@ class DeadLetterQueue(Protocol):
         """Returns when every letter is acknowledged. Raises DeadLetterError where one was not within the time-out;
         some may have been written then, and a later `put` writes them again."""
 
-    def kept(self, partition: int, from_offset: int) -> Collection[tuple[int, int]]:
-        """Offset and timestamp of the records of this partition from `from_offset` on whose letters are among the
-        newest: what was last put, be it by a process that died before it knew. Raises DeadLetterError."""
+    def kept(self, partitions: Collection[int]) -> Collection[tuple[int, int, int]]:
+        """Partition, offset and timestamp of the records of these partitions whose letters are among the newest: what
+        was last put, be it by a process that died before it knew. Raises DeadLetterError."""
 
     def close(self) -> None: ...
 

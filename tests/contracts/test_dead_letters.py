@@ -74,9 +74,9 @@ def test_what_was_put_last_is_known(broker: Broker) -> None:
     put(broker, source, [letter(b"{", partition=number % 2, offset=number) for number in range(6)])
     survivor = queue(broker, source)
     at_ms = 1_700_000_000_123
-    assert survivor.kept(0, 0) == {(0, at_ms), (2, at_ms), (4, at_ms)}
-    assert survivor.kept(1, 3) == {(3, at_ms), (5, at_ms)}
-    assert survivor.kept(3, 0) == set()
+    assert survivor.kept({0}) == {(0, 0, at_ms), (0, 2, at_ms), (0, 4, at_ms)}
+    assert survivor.kept({1, 3, 0}) == {(number % 2, number, at_ms) for number in range(6)}
+    assert survivor.kept({3}) == set()
     survivor.close()
 
 
@@ -89,7 +89,7 @@ def test_what_was_put_last_is_known_in_fewer_partitions(kafka: Broker) -> None:
         producer.produce(f"{source}.dlq", b"{", headers=list(strange.items()))
     assert producer.flush(WAIT_SECONDS) == 0
     survivor = queue(kafka, source)
-    assert survivor.kept(3, 0) == {(13, 1_700_000_000_123)}
+    assert survivor.kept([3, 1]) == {(3, 13, 1_700_000_000_123), (1, 11, 1_700_000_000_123)}
     survivor.close()
 
 

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -53,7 +53,7 @@ class Quiet:
     def put(self, letters: Sequence[object]) -> None:
         assert not letters
 
-    def kept(self, partition: int, from_offset: int) -> set[tuple[int, int]]:
+    def kept(self, partitions: Collection[int]) -> set[tuple[int, int, int]]:
         return set()
 
     def close(self) -> None: ...

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Any
@@ -235,9 +235,9 @@ class World:
     def put(self, letters: Sequence[DeadLetter]) -> None:
         self.dead_letters += letters
 
-    def kept(self, partition: int, from_offset: int) -> set[tuple[int, int]]:
-        records = [letter.record for letter in self.dead_letters if letter.record.partition == partition]
-        return {(record.offset, record.timestamp_ms) for record in records if record.offset >= from_offset}
+    def kept(self, partitions: Collection[int]) -> set[tuple[int, int, int]]:
+        records = [letter.record for letter in self.dead_letters]
+        return {(r.partition, r.offset, r.timestamp_ms) for r in records if r.partition in partitions}
 
     def send(self, tick: Tick) -> None:
         """Readers never see a partition go back."""

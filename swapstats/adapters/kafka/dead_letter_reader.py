@@ -1,7 +1,7 @@
 """Reading what the topic of dead letters holds."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import cast
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
@@ -32,10 +32,10 @@ class KafkaDeadLetterReader:
         bounds = {number: self._bounds(number) for number in topic.partitions}
         return self._read({number: range(*found) for number, found in bounds.items()})
 
-    def newest(self, partition: int, count: int) -> Iterator[StoredLetter]:
-        """Those among the last `count` offsets of a partition, or of all where there is no such partition."""
+    def newest(self, partitions: Collection[int], count: int) -> Iterator[StoredLetter]:
+        """Those among the last `count` offsets of these partitions, or of all where one of them is not there."""
         _, topic = topic_metadata(self._consumer, self._topic, REQUEST_SECONDS)
-        chosen = [partition] if partition in topic.partitions else list(topic.partitions)
+        chosen = partitions if topic.partitions.keys() >= set(partitions) else topic.partitions
         bounds = {number: self._bounds(number) for number in chosen}
         return self._read({number: range(max(low, high - count), high) for number, (low, high) in bounds.items()})
 

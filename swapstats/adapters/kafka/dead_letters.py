@@ -73,20 +73,18 @@ class KafkaDeadLetters:
         if refused:
             raise _refusal(*refused[0])
 
-    def kept(self, partition: int, from_offset: int) -> Collection[tuple[int, int]]:
+    def kept(self, partitions: Collection[int]) -> Collection[tuple[int, int, int]]:
         reader = KafkaDeadLetterReader(self._ingest)
         try:
-            places = [_place_of(letter.headers) for letter in reader.newest(partition, self._ingest.batch_max)]
+            letters = [letter.headers for letter in reader.newest(partitions, self._ingest.batch_max)]
         except SourceChanged:  # there is no such topic; a `put` tells what to do about it
             return frozenset()
         except SourceError as error:
-            raise DeadLetterError(f"looking for letters of partition {partition}: {error}") from error
+            raise DeadLetterError(f"looking for what was put last: {error}") from error
         finally:
             reader.close()
-        ours = self._source, str(partition)
-        return {
-            (offset, timestamp_ms) for *of, offset, timestamp_ms in places if of == [*ours] and offset >= from_offset
-        }
+        places = {_place_of(headers) for headers in letters if headers.get("source_topic") == self._source}
+        return {(number, offset, at_ms) for number, offset, at_ms in places if number in partitions and offset >= 0}
 
     def close(self) -> None:
         self._producer.flush(self._seconds)
@@ -154,11 +152,11 @@ def _whole(letter: DeadLetter, source: str) -> _Envelope:
     return _Envelope(letter, record.key, record.value, headers)
 
 
-def _place_of(headers: Mapping[str, str]) -> tuple[str, str, int, int]:
-    """Topic, partition, offset and timestamp of the record that a letter is about; -1 where it does not say."""
-    numbers = [headers.get(name, "") for name in ("source_offset", "source_timestamp")]
-    offset, timestamp_ms = (int(text) if _NUMBER.fullmatch(text) else -1 for text in numbers)
-    return headers.get("source_topic", ""), headers.get("source_partition", ""), offset, timestamp_ms
+def _place_of(headers: Mapping[str, str]) -> tuple[int, int, int]:
+    """Partition, offset and timestamp of the record that a letter is about; -1 where it does not say."""
+    texts = [headers.get(f"source_{name}", "") for name in ("partition", "offset", "timestamp")]
+    partition, offset, timestamp_ms = (int(text) if _NUMBER.fullmatch(text) else -1 for text in texts)
+    return partition, offset, timestamp_ms
 
 
 def _shortened(whole: _Envelope, kept: int) -> _Envelope:
