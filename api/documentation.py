@@ -1,5 +1,6 @@
 """What the schema says about each address: parameters, answers, errors, examples."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from api import errors
 from api.pagination import MAX_CURSOR
 from api.serializers import (
+    WINDOW_FIELD_NAMES,
     BatchSerializer,
     CredentialsSerializer,
     OverviewSerializer,
@@ -21,6 +23,7 @@ from api.serializers import (
     TokensSerializer,
 )
 from realtime.ranking import FIELDS
+from settings.config import load_config
 
 Decorator = Callable[[Any], Any]
 _STATUS = {
@@ -87,9 +90,26 @@ REFERENCE = OpenApiParameter(
         OpenApiExample("identity", "1:0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"),
     ],
 )
-WINDOWS = _query("windows", str, "Names of windows, separated by commas; all if not given.")
-WINDOW_CHOICE = _query("window", str, "The window to show and to sort by; the longest if not given.")
-WINDOW_FIELDS = _query("fields", str, "Fields of the windows, separated by commas; all if not given.")
+
+
+def _names(known: Sequence[str]) -> dict[str, str]:
+    """Any of them, separated by commas."""
+    one = "|".join(map(re.escape, known))
+    return {"type": "string", "pattern": f"^({one})(,({one}))*$"}
+
+
+_WINDOWS = tuple(load_config().app.windows)
+WINDOWS = _query("windows", _names(_WINDOWS), "Names of windows, separated by commas; all if not given.")
+WINDOW_CHOICE = _query("window", str, "The window to show and to sort by; the longest if not given.", enum=_WINDOWS)
+WINDOW_FIELDS = _query(
+    "fields", _names(WINDOW_FIELD_NAMES), "Fields of the windows, separated by commas; all if not given."
+)
+IDS = _query(
+    "ids",
+    {"type": "string", "pattern": "^[^,]+(,[^,]+){0,99}$"},
+    "Identities or symbols, separated by commas.",
+    required=True,
+)
 ORDER = _query("order", str, "", enum=["asc", "desc"])
 CHAIN_ID = _query("chain_id", {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}, "Only this chain's tokens.")
 CURSOR = _query("cursor", {"type": "string", "maxLength": MAX_CURSOR}, "The `next_cursor` of the page before.")
@@ -146,7 +166,7 @@ batch = documented(
     "Up to a hundred tokens' statistics; one that is wrong fails only itself",
     BatchSerializer,
     ["bad_window", "bad_parameter", "not_ready"],
-    [_query("ids", str, "Identities or symbols, separated by commas.", required=True), WINDOWS, WINDOW_FIELDS],
+    [IDS, WINDOWS, WINDOW_FIELDS],
 )
 overview = documented(
     "overview",

@@ -15,6 +15,11 @@ def _decimal(meaning: str, **options: Any) -> Field:
     return serializers.RegexField(r"^-?[0-9]+(\.[0-9]+)?$", help_text=f"{meaning}; exact", **options)
 
 
+def _text() -> Field:
+    """Something to be seen, without NUL."""
+    return serializers.RegexField(r"^[^\x00]*[^\s\x00][^\x00]*$")
+
+
 class TokenSerializer(Serializer):
     id = serializers.CharField(help_text="`<chain_id>:<address>`")
     chain_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
@@ -40,6 +45,9 @@ def _window_fields(**options: Any) -> dict[str, Field]:
             "Newest bucket with trades against the window's oldest, in percent", allow_null=True, **options
         ),
     }
+
+
+WINDOW_FIELD_NAMES = tuple(_window_fields())
 
 
 def _serializer(name: str, *bases: type[Serializer], **fields: Field) -> type[Serializer]:
@@ -96,12 +104,12 @@ class TokenPageSerializer(Serializer):
 
 
 class CredentialsSerializer(Serializer):
-    username = serializers.CharField()
-    password = serializers.CharField()
+    username = _text()
+    password = _text()
 
 
 class RefreshSerializer(Serializer):
-    refresh = serializers.CharField()
+    refresh = _text()
 
 
 class TokensSerializer(Serializer):

@@ -23,9 +23,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
     checks = _checks(view_feed().health(), load_config().api.http.stale_after_ms)
     is_ready = all(check["status"] == "ok" for check in checks.values())
     body = {"status": "ok" if is_ready else "unavailable", "checks": checks}
-    return HttpResponse(
+    response = HttpResponse(
         encode(body), status=200 if is_ready else 503, content_type="application/json", headers=NO_STORE
     )
+    response._has_been_logged = True  # type: ignore[attr-defined]  # not to be ready is an answer, not an error
+    return response
 
 
 def _checks(health: FeedHealth, stale_after_ms: int) -> dict[str, dict[str, object]]:

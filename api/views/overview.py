@@ -11,8 +11,8 @@ from api import documentation
 from api.conditional import conditional, entity_tag
 from api.parameters import chain_id_in, choice_in, limit_in, names_in, windows_in
 from api.recent import Recent
+from api.serializers import WINDOW_FIELD_NAMES
 from api.views.base import ApiView
-from api.views.stats import WINDOW_FIELDS
 from realtime.ranking import FIELDS, Order
 from realtime.stats_body import chosen, rfc3339, token_body, window_body
 from realtime.token_view import TokenView
@@ -68,7 +68,7 @@ def read_question(query: QueryDict, known: Sequence[Window]) -> Asked:
         choice_in(query, "order", ("asc", "desc"), "desc") == "desc",
         limit_in(query, 10, MAX_LIMIT),
         chain_id_in(query),
-        names_in(query, "fields", WINDOW_FIELDS),
+        names_in(query, "fields", WINDOW_FIELD_NAMES),
     )
 
 

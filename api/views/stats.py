@@ -11,6 +11,7 @@ from api import documentation
 from api.conditional import conditional, entity_tag
 from api.errors import ApiError, as_api_error, bad_parameter
 from api.parameters import names_in, windows_in
+from api.serializers import WINDOW_FIELD_NAMES
 from api.tokens import find
 from api.views.base import ApiView
 from realtime.stats_body import Body, stats_body
@@ -20,19 +21,6 @@ from swapstats.domain.errors import ViewNotReady
 from swapstats.domain.window import Window
 
 MAX_IDS = 100
-WINDOW_FIELDS = (
-    "from",
-    "to",
-    "volume_usd",
-    "buy_volume_usd",
-    "sell_volume_usd",
-    "volume_token",
-    "trades",
-    "buys",
-    "sells",
-    "vwap_usd",
-    "price_change_pct",
-)
 
 
 class Known(NamedTuple):
@@ -85,7 +73,7 @@ class StatsAnswer:
 
     def __init__(self, query: QueryDict, windows: Sequence[Window]) -> None:
         self._windows = windows_in(query, windows)
-        self._fields = names_in(query, "fields", WINDOW_FIELDS)
+        self._fields = names_in(query, "fields", WINDOW_FIELD_NAMES)
 
     def body(self, known: Known) -> Body:
         return select(stats_body(known.token, known.matches, self._windows), self._fields)

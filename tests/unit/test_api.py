@@ -259,3 +259,10 @@ def test_readyz_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (body["status"], body["checks"]["live_view"]["lag_ms"]) == ("ok", 1_000)
     view_feed.now_ms = lambda: START_MS + 6_000  # type: ignore[method-assign]
     assert api.get("/readyz").status_code == 503
+
+
+def test_not_to_be_ready_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    feed = ViewFeed(LiveView(), lambda: None, lambda: None)  # type: ignore[arg-type, return-value]
+    monkeypatch.setattr("api.views.health.view_feed", lambda: feed)
+    assert Client().get("/readyz").status_code == 503
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
