@@ -7,6 +7,7 @@ JOBS ?= 2
 .DEFAULT_GOAL := help
 .PHONY: help env embedded dev up test lint unit docs bench load chaos
 .PHONY: help env embedded dev up test lint unit docs screenshots bench chaos
+.PHONY: help env embedded dev up test lint audit unit docs bench chaos
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -30,6 +31,11 @@ lint: dev ## style, types, and the arrows between the rooms
 	$(RUN) -m ruff format --check .
 	$(VENV)/bin/lint-imports
 	$(RUN) -m mypy .
+
+audit: env ## look the pinned packages up among known vulnerabilities (needs the internet)
+	@$(RUN) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1
+	$(VENV)/audit/bin/pip-audit -r requirements.txt -r requirements-embedded.txt --no-deps --disable-pip
 
 unit: dev
 	$(RUN) -m pytest -n $(JOBS) --dist loadfile -m "not slow" -rs
