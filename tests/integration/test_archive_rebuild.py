@@ -9,6 +9,7 @@ import redis
 from django.core.management import CommandError, call_command
 
 from settings.config import Config
+from swapstats.adapters.clickhouse import replay
 from swapstats.adapters.clickhouse.connection import Connection
 from swapstats.adapters.clickhouse.replay import ClickHouseReplay
 from swapstats.adapters.clickhouse.swap_archive import ClickHouseArchive
@@ -27,7 +28,9 @@ def scene(kafka: Broker, redis_url: str, clickhouse: str) -> Scene:
 
 
 @pytest.mark.parametrize("late_policy", ["drop", "apply"])
-def test_windows_are_what_they_were_and_stay_exact_with_all_that_comes_later(scene, late_policy):
+def test_windows_are_what_they_were_and_stay_exact_with_all_that_comes_later(scene, late_policy, monkeypatch):
+    """Read in many small slices."""
+    monkeypatch.setattr(replay, "SLICE_RECORDS", 40)
     scene.late_policy = scene.oracle.late_policy = late_policy
     rows = a_log(1)
     scene.write(rows[:200])

@@ -125,6 +125,7 @@ def history(engine: ClickHouseServer, rows: int) -> list[Figure]:
         trades = ask(lambda dice: reader.trades(dice.choice(tokens), None, 100))
         pool.close()
     return [
+        ("swaps asked of", f"{rows:,}"),
         ("insert of 1,000 rows, p50", f"{percentile(inserts, 0.5):.0f} ms"),
         ("insert of 1,000 rows, p99", f"{percentile(inserts, 0.99):.0f} ms"),
         ("up to 1,000 candles of any interval, p50", f"{percentile(candles, 0.5):.0f} ms"),
