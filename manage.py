@@ -13,8 +13,13 @@ def main() -> None:
 
     try:
         execute_from_command_line(sys.argv)
+        sys.stdout.flush()
     except ConfigError as error:
         sys.exit(f"The configuration is wrong.\n{error}")
+    except BrokenPipeError:
+        # Who read us has enough, as `head` has; what is still to be written goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 if __name__ == "__main__":
