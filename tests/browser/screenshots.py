@@ -25,6 +25,7 @@ SHOTS = (
 """Name, path (None: the page of the leading token), and what the browser is like."""
 WAIT_MS = 60_000
 MOVE_MS = 3_000
+NO_ROW_MOVES = "() => !document.getAnimations().some((each) => each.effect.target?.matches('tr'))"
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
             page.goto(url + (path or _leader(page, url)))
             expect(page.locator("#connection-text")).to_have_text("Live", timeout=WAIT_MS)
             page.wait_for_timeout(MOVE_MS)
+            page.wait_for_function(NO_ROW_MOVES)
             page.screenshot(path=IMAGES / f"{name}.png")
             print(f"docs/images/{name}.png")
             context.close()
