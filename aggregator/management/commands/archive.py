@@ -1,6 +1,5 @@
 """`manage.py archive`: copies the log into ClickHouse."""
 
-import gc
 import logging
 import signal
 import threading
@@ -12,13 +11,20 @@ from django.core.management.base import BaseCommand, CommandError
 from aggregator.archive.archiver import Archiver
 from settings.config import Config, load_config
 from swapstats import bootstrap, operations
-from swapstats.domain.errors import ArchiveError, ArchiveUnavailable, PartError, SourceChanged, SourceUnavailable
+from swapstats.domain.errors import (
+    ArchiveError,
+    ArchiveUnavailable,
+    PartError,
+    SourceChanged,
+    SourceError,
+    SourceUnavailable,
+)
+from swapstats.garbage import spare_the_collector
 from swapstats.supervisor.workers import run_workers
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-GARBAGE_THRESHOLDS = (50_000, 20, 50)
 
 
 class Command(BaseCommand):
@@ -48,15 +54,12 @@ class Command(BaseCommand):
         if workers > 1:
             run_workers("archive", workers, config.metrics.prometheus)
             return
-        _spare_the_collector()
-        archiving.run()
-
-
-def _spare_the_collector() -> None:
-    """Batches are many tuples that go by their reference count; searching them for cycles took a tenth of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GARBAGE_THRESHOLDS)
+        spare_the_collector()
+        try:
+            archiving.run()
+        except SourceError as error:
+            log.critical("%s", error)
+            raise CommandError(str(error)) from error
 
 
 class _Archiving:
