@@ -38,7 +38,7 @@ class WebProcess:
     def manage(self, *words: str, **environment: str) -> None:
         """Another command of `manage.py`, with the same settings."""
         command = [sys.executable, "manage.py", *words]
-        subprocess.run(command, cwd=PROJECT, env=self._environment | environment, check=True, capture_output=True)
+        subprocess.run(command, cwd=PROJECT, env=self.environment | environment, check=True, capture_output=True)
 
     def start(self) -> None:
         with self._log.open("ab") as log:
