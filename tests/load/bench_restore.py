@@ -18,6 +18,7 @@ from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.window import Window
+from swapstats.garbage import spare_the_collector
 from swapstats.ports.checkpoint_store import CheckpointMeta, SegmentKey
 from swapstats.ports.swap_source import SourceIdentity
 from tests.load.report import SCALING, Row, publish
@@ -41,6 +42,7 @@ def main() -> None:
 
 
 def restore(url: str, active: int, tokens: int) -> list[Row]:
+    spare_the_collector()
     session = RedisSession.open(RedisStore(url=url))
     store = RedisCheckpointStore(session, "bench:", SourceIdentity("bench", "swaps", ""), 86_400_000)
     now_ms = time.time_ns() // 1_000_000
