@@ -161,5 +161,6 @@ class WindowEngine:
         if not rings or not rings[0].load(index, shared):
             return
         if rings[0] is self._longest:
-            self._symbols.update((t, symbol) for t, symbol in zip(shared.tokens, shared.symbols, strict=True) if symbol)
+            named = zip(shared.tokens, shared.symbols, strict=True)
+            self._symbols.update([(token, symbol) for token, symbol in named if symbol])
         self._changed.update(shared.tokens)

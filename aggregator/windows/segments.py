@@ -7,6 +7,8 @@ size, and opened again if a retraction or a late swap still finds it.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import repeat
+from operator import add, mul
 from sys import intern
 from typing import Any, NamedTuple, Union
 
@@ -50,7 +52,7 @@ class SplitColumn:
         return (self.high[i] << _LOW_BITS) + self.low[i]
 
     def __iter__(self) -> Iterator[int]:
-        return iter([(high << _LOW_BITS) + low for high, low in zip(self.high, self.low, strict=True)])
+        return map(add, map(mul, self.high, repeat(1 << _LOW_BITS)), self.low)
 
     def __len__(self) -> int:
         return len(self.high)
@@ -122,5 +124,5 @@ class PackedSegment(NamedTuple):
 
     def interned(self) -> "PackedSegment":
         """The same with shared token and symbol strings: a token of a thousand segments keeps one name in memory."""
-        symbols = tuple(intern(symbol) if symbol else None for symbol in self.symbols)
-        return self._replace(tokens=tuple(map(intern, self.tokens)), symbols=symbols)
+        symbols = [intern(symbol) if symbol else None for symbol in self.symbols]
+        return self._replace(tokens=tuple(map(intern, self.tokens)), symbols=tuple(symbols))
