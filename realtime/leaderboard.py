@@ -43,13 +43,14 @@ class Leaderboard:
 
     def first(self, limit: int, views: Mapping[str, TokenView]) -> list[str]:
         """The ids of the first tokens among `views` that have a value; fewer than `limit` where fewer have."""
+        reserve = max(LEAST_HELD, RESERVE * limit)
         if self._is_begun:
             self._follow(views)
         if not self._is_begun or (len(self._held) < limit and self._bound is not None):
-            self._begin(max(LEAST_HELD, RESERVE * limit), views)
+            self._begin(reserve, views)
         self._changed.clear()
-        if len(self._held) > RESERVE * max(LEAST_HELD, RESERVE * limit):
-            self._hold(self._best(max(LEAST_HELD, RESERVE * limit), self._ranks()))
+        if len(self._held) > RESERVE * reserve:
+            self._hold(self._best(reserve, self._ranks()))
         return [token_id for _, token_id in self._best(limit, self._ranks())]
 
     def _begin(self, count: int, views: Mapping[str, TokenView]) -> None:

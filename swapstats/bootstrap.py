@@ -244,16 +244,15 @@ def pipeline_settings(config: Config) -> PipelineSettings:
 
 def state_stores(config: Config, log: SourceIdentity) -> StateStores:
     """A worker's stores of the log that its broker names so, all on one connection. Raises StoreUnavailable."""
-    redis, reach_ms = config.stores.redis, pipeline_settings(config).reach_ms
-    counts_late = config.app.late_policy == "apply"
+    redis, settings = config.stores.redis, pipeline_settings(config)
     session = RedisSession.open(redis)
     incarnation = RedisIncarnation(session, redis.prefix, log)
     source = incarnation.source
     return StateStores(
         source,
         incarnation.set_aside,
-        RedisLedger(session, redis.prefix, source, ledger_retention_ms(config), counts_late=counts_late),
-        RedisCheckpointStore(session, redis.prefix, source, reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
+        RedisLedger(session, redis.prefix, source, ledger_retention_ms(config), counts_late=settings.counts_late),
+        RedisCheckpointStore(session, redis.prefix, source, settings.reach_ms + CHECKPOINTS_OUTLIVE_WINDOWS_MS),
         RedisLiveWriter(session, redis.prefix, source),
         RedisClock(session),
         session.close,

@@ -5,7 +5,7 @@ A part that this machine lacks skips the test, with the reason and the remedy; w
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -91,12 +91,6 @@ def kafka(kafka_bootstrap: str) -> Iterator[Broker]:
     broker = Broker(kafka_bootstrap)
     yield broker
     broker.delete_topics()
-
-
-@pytest.fixture
-def kafka_topic(kafka: Broker) -> Callable[..., str]:
-    """Makes topics on the real Kafka: `kafka_topic(partitions=4, retention_ms=-1)` gives a unique name."""
-    return kafka.new_topic
 
 
 @pytest.fixture

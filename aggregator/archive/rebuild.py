@@ -180,7 +180,7 @@ class Rebuild:
         if pending is not None:
             batch, decision = pending
             partitions = {number: item.partition for number, item in rebuilt.items()}
-            apply_batch(batch, decision(), partitions, counts_late=self._settings.late_policy == "apply")
+            apply_batch(batch, decision(), partitions, counts_late=self._settings.counts_late)
 
     def _tell(self, done: int, records: int) -> None:
         if time.monotonic() - self._told_at >= TELL_EVERY_S:

@@ -7,13 +7,13 @@ where the windows begin behind its swap. What has taken effect is saved with the
 from collections.abc import Mapping
 
 from aggregator.pipeline.partition import Partition
-from swapstats.ports.ledger import MAIL_AT_ONCE, Ledger
+from swapstats.ports.ledger import MAIL_AT_ONCE, Mailbox
 
 
-def deliver_mail(partitions: Mapping[int, Partition], ledger: Ledger, *, counts_late: bool) -> None:
+def deliver_mail(partitions: Mapping[int, Partition], mailbox: Mailbox, *, counts_late: bool) -> None:
     """Read what has come, and let take effect what can. Raises StoreUnavailable."""
     after = {number: partition.mail_id for number, partition in partitions.items() if not partition.mail}
-    found = ledger.mail(after)
+    found = mailbox.mail(after)
     for number in after:
         partition, mail = partitions[number], found.get(number, ())
         partition.mail.extend(mail)

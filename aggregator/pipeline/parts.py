@@ -29,6 +29,11 @@ class PipelineSettings:
     batch_max: int
 
     @property
+    def counts_late(self) -> bool:
+        """Whether late swaps count in the windows."""
+        return self.late_policy == "apply"
+
+    @property
     def margin_ms(self) -> int:
         """How long a bucket is kept after it left its windows."""
         return self.grace_ms + self.max_skew_ms

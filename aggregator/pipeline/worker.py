@@ -239,9 +239,8 @@ class Worker:
             return batch, decision()
 
     def _apply(self, batch: Batch, outcomes: Sequence[int]) -> None:
-        counts_late = self._settings.late_policy == "apply"
         with self._observer.stage("apply"):
-            counts = apply_batch(batch, outcomes, self._partitions, counts_late=counts_late)
+            counts = apply_batch(batch, outcomes, self._partitions, counts_late=self._settings.counts_late)
         self._observer.applied(batch, counts)
 
     def _tick(self, stores: StateStores) -> None:
@@ -257,7 +256,7 @@ class Worker:
             self._schedule.snapshotted(stores.clock.now_ms())
 
     def _publish(self, stores: StateStores, now_ms: int) -> None:
-        deliver_mail(self._partitions, stores.ledger, counts_late=self._settings.late_policy == "apply")
+        deliver_mail(self._partitions, stores.ledger, counts_late=self._settings.counts_late)
         steps = make_steps(self._partitions.values(), now_ms)
         if not steps:
             return

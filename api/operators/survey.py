@@ -3,6 +3,7 @@
 from contextlib import closing
 from typing import NamedTuple
 
+from aggregator.snapshot.checkpoint import REFRESH_MS
 from settings.config import load_config
 from swapstats import bootstrap
 from swapstats.domain.errors import SourceError
@@ -10,8 +11,6 @@ from swapstats.ports.checkpoint_admin import CheckpointAdmin, HeldCheckpoint
 from swapstats.ports.live_store import LiveMeta
 from swapstats.ports.swap_source import SourceIdentity
 
-QUIET_SAVED_EVERY_MS = 60_000
-"""A partition in which nothing happens is saved this often all the same."""
 STALE_INTERVALS = 3
 
 
@@ -49,7 +48,7 @@ class Row(NamedTuple):
         age_s, live_age_s, interval_s = self.age_s, self.live_age_s, load_config().app.snapshot_interval_ms / 1000
         if age_s is None:
             return "No snapshot yet: its worker is still reading, or no worker runs."
-        if age_s > QUIET_SAVED_EVERY_MS / 1000 + STALE_INTERVALS * interval_s:
+        if age_s > REFRESH_MS / 1000 + STALE_INTERVALS * interval_s:
             return "Nobody saves it: no worker runs, or its worker hangs. Release it, so that another takes it."
         if live_age_s is not None and live_age_s > load_config().api.http.stale_after_ms / 1000:
             return "Its live view stands still: its worker is catching up, or hangs. If it stays so, release it."

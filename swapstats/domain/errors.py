@@ -10,7 +10,6 @@ SwapstatsError
 │   ├── TopicRefused       what is asked of a topic is what Kafka cannot do, or would not
 │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
 ├── DeadLetterError        a dead letter was not acknowledged
-├── FeedError              an update could not be sent to the web processes; the next one will carry it
 ├── ArchiveError           the archive (ClickHouse) said no, for a reason that an operator must see
 │   ├── ArchiveUnavailable down, too slow or overloaded: whether a write took place is not known
 │   └── ArchiveRefused     it understood, and these rows can never be stored
@@ -82,10 +81,6 @@ class BadToken(TokenRefused):
 
 
 class ViewNotReady(SwapstatsError):  # noqa: N818
-    pass
-
-
-class FeedError(SwapstatsError):
     pass
 
 

@@ -72,7 +72,14 @@ MAIL_AT_ONCE = 1_000
 """So many of each partition are read at most; where fewer come, there are no more for now."""
 
 
-class Ledger(Protocol):
+class Mailbox(Protocol):
+    def mail(self, after: Mapping[int, str]) -> Mapping[int, Sequence[Mail]]:
+        """The next mail of each partition, at most MAIL_AT_ONCE, after the id given for it ("": from the beginning);
+        partitions without any may be missing. Reading does not take it away: it is kept as long as entries are.
+        Raises StoreUnavailable."""
+
+
+class Ledger(Mailbox, Protocol):
     """Shared by all workers of one log. One batch is one atomic step: all of it is recorded, or nothing."""
 
     def decide(self, claims: Sequence[Claim], stands: Mapping[int, Stand]) -> Decision:
@@ -82,8 +89,3 @@ class Ledger(Protocol):
         Both steps may raise StoreUnavailable, where it is not known whether anything was recorded; waiting raises
         Fenced where a partition was taken by another worker, and then nothing is recorded.
         """
-
-    def mail(self, after: Mapping[int, str]) -> Mapping[int, Sequence[Mail]]:
-        """The next mail of each partition, at most MAIL_AT_ONCE, after the id given for it ("": from the beginning);
-        partitions without any may be missing. Reading does not take it away: it is kept as long as entries are.
-        Raises StoreUnavailable."""

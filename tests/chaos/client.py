@@ -96,10 +96,6 @@ class Client:
         self.told[topic], self._last[topic] = data, (epoch, seq)
 
 
-def _without_edges(window: Json) -> Json:
-    return {name: value for name, value in window.items() if name not in ("from", "to")}
-
-
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

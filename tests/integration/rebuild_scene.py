@@ -31,9 +31,8 @@ from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
-from swapstats.domain.amount import format_amount
 from swapstats.domain.part_codec import decode_part
-from swapstats.domain.stats import EMPTY_WINDOW, WindowPart, merge_parts
+from swapstats.domain.stats import EMPTY_WINDOW, merge_parts
 from swapstats.domain.swap import Swap, event_id
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_admin import HeldCheckpoint
@@ -43,6 +42,7 @@ from swapstats.ports.swap_archive import Row
 from swapstats.ports.swap_source import SourceIdentity
 from tests.integration.archive_model import DAY_MS, GRACE_MS, NOON_MS, TOKENS, event_json, make_row, random_log
 from tests.oracle import Oracle
+from tests.parts.told_sums import told
 from tests.parts.topics import Broker
 
 WINDOWS = (Window("5m", 300_000, 5_000), Window("1h", 3_600_000, 60_000), Window("24h", 86_400_000, 60_000))
@@ -187,10 +187,6 @@ class Scene:
 
     # What is to be tested.
 
-    def flush_redis(self) -> None:
-        with redis.Redis.from_url(self.url) as client:
-            client.flushall()
-
     def rebuild(self, *partitions: int) -> None:
         log, stores = KafkaSwapSource(self.ingest), self.open_stores(self.identity)
         with Connection(self.dsn) as connection, closing(stores):
@@ -221,19 +217,7 @@ class Scene:
             values = [client.hget(f"t:live:{self.identity.key}:{p}", token) for p in range(PARTITIONS)]
         parts = [decode_part(value[8:]) for value in values if value]
         windows = merge_parts(parts).windows if parts else (EMPTY_WINDOW,) * len(WINDOWS)
-        return {window.name: _told(sums) for window, sums in zip(WINDOWS, windows, strict=True)}
-
-
-def _told(sums: WindowPart) -> dict[str, object]:
-    return {
-        "volume_usd": format_amount(sums.usd, 6),
-        "buy_volume_usd": format_amount(sums.buy_usd, 6),
-        "sell_volume_usd": format_amount(sums.sell_usd, 6),
-        "volume_token": format_amount(sums.token, 18),
-        "trades": sums.trades,
-        "buys": sums.buys,
-        "sells": sums.sells,
-    }
+        return {window.name: told(sums) for window, sums in zip(WINDOWS, windows, strict=True)}
 
 
 @contextmanager

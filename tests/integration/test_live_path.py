@@ -27,12 +27,12 @@ from swapstats.adapters.redis.fencing import checkpoint_key
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
-from swapstats.domain.amount import format_amount
 from swapstats.domain.part_codec import decode_part
 from swapstats.domain.stats import merge_parts
 from swapstats.domain.window import Window
 from swapstats.ports.swap_source import SourceIdentity
 from swapstats.ports.update_feed import Tick
+from tests.parts.told_sums import told
 from tests.parts.topics import Broker
 
 pytestmark = pytest.mark.redis
@@ -150,18 +150,7 @@ class LivePath:
         with redis.Redis.from_url(self.url) as client:
             values = [client.hget(f"t:live:{self.source.key}:{number}", token) for number in range(PARTITIONS)]
         merged = merge_parts([decode_part(value[8:]) for value in values if value])
-        return {
-            window.name: {
-                "volume_usd": format_amount(sums.usd, 6),
-                "buy_volume_usd": format_amount(sums.buy_usd, 6),
-                "sell_volume_usd": format_amount(sums.sell_usd, 6),
-                "volume_token": format_amount(sums.token, 18),
-                "trades": sums.trades,
-                "buys": sums.buys,
-                "sells": sums.sells,
-            }
-            for window, sums in zip(WINDOWS, merged.windows, strict=True)
-        }
+        return {window.name: told(sums) for window, sums in zip(WINDOWS, merged.windows, strict=True)}
 
 
 def milliseconds(time: str) -> int:

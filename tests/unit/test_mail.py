@@ -13,7 +13,7 @@ from aggregator.windows.engine import WindowEngine
 from swapstats.domain.swap import Retraction, Swap
 from swapstats.domain.window import Window
 from swapstats.ports.checkpoint_store import Lease
-from swapstats.ports.ledger import Claim, Decision, Mail, Stand
+from swapstats.ports.ledger import Mail
 from tests.unit.test_batch import batch_of
 from tests.unit.test_decode import NOON
 
@@ -22,7 +22,7 @@ WINDOWS = (Window("5m", 300_000, 5_000),)
 
 
 class Post:
-    """A ledger that has mail and nothing to decide; `asked` keeps what was asked for."""
+    """A mailbox; `asked` keeps what was asked for."""
 
     def __init__(self, mail: Mapping[int, Sequence[Mail]], at_once: int = 1_000) -> None:
         self.kept = mail
@@ -33,9 +33,6 @@ class Post:
         self.asked.append(dict(after))
         found = {n: [m for m in self.kept.get(n, ()) if m.id > last] for n, last in after.items()}
         return {n: mail[: self.at_once] for n, mail in found.items() if mail}
-
-    def decide(self, claims: Sequence[Claim], stands: Mapping[int, Stand]) -> Decision:
-        raise NotImplementedError
 
 
 def partition(number: int, next_offset: int = 10, *, holding: int = 0) -> Partition:

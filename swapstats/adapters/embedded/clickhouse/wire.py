@@ -137,12 +137,6 @@ class Wire:
         write_binary_uint8(0, packet)  # nothing nested
         self._socket.sendall(packet.getvalue())
 
-    def send_progress(self, rows: int, size: int, written_rows: int, written_bytes: int) -> None:
-        packet = _packet(SERVER_PROGRESS)
-        for number in (rows, size, 0, written_rows, written_bytes):
-            write_varint(number, packet)
-        self._socket.sendall(packet.getvalue())
-
     def send_pong(self) -> None:
         self._socket.sendall(_packet(SERVER_PONG).getvalue())
 
