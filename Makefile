@@ -5,9 +5,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 JOBS ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help env embedded dev up test lint unit docs bench load chaos
-.PHONY: help env embedded dev up test lint unit docs screenshots bench chaos
-.PHONY: help env embedded dev up test lint audit unit docs bench chaos
+.PHONY: help env embedded dev up test lint audit unit chaos bench load screenshots docs
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
