@@ -125,7 +125,10 @@ class ChildProcess:
         self._process.wait()
 
     def pause(self) -> None:
+        """SIGSTOP, and waits until each of its threads has stopped: one on another core may run on for a moment."""
         self.signal(signal.SIGSTOP)
+        if self.is_running:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def resume(self) -> None:
         self.signal(signal.SIGCONT)
