@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from settings.config.load import variable
-from swapstats.adapters.embedded.clickhouse.process import STOP_SECONDS, ClickHouseServer
+from swapstats.adapters.embedded.clickhouse.process import ClickHouseServer
 from swapstats.adapters.embedded.kafka_broker import KafkaBroker
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.system.child_process import ChildProcess
@@ -46,7 +46,7 @@ class ClickHouse(Part):
     """The ClickHouse engine, speaking its native protocol, over one directory."""
 
     name = "clickhouse"
-    stop_seconds = STOP_SECONDS
+    stop_seconds = ClickHouseServer.stop_seconds
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.adapters.system.child_server import ChildServer
 from swapstats.adapters.system.listener import free_port
 from tests.parts.missing import PartMissing
 
@@ -26,7 +27,6 @@ LOG4J_VERSION = "2.25.4"  # the one that this Kafka comes with
 HOST = "127.0.0.1"
 NODE = 1
 START_SECONDS = 120
-STOP_SECONDS = 30
 FETCH_SECONDS = 600
 REMEDY = "install default-jre-headless and maven, or name a broker in SWAPSTATS_TEST_BROKERS"
 
@@ -51,12 +51,14 @@ POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-class KafkaServer:
-    """One broker over one directory; it may be stopped, killed, paused, and started again on its port and data.
+class KafkaServer(ChildServer):
+    """One broker over one directory.
 
     `settings` adds to or replaces lines of its server.properties. A node of a cluster is given the `cluster_id`, its
     own `port`, and the quorum's voters among the settings.
     """
+
+    stop_seconds = 30
 
     def __init__(
         self,
@@ -71,16 +73,10 @@ class KafkaServer:
         self._cluster_id = cluster_id
         own = _default_settings(directory, self.port, free_port(), alone=cluster_id is None)
         self._settings = {**own, **(settings or {})}
-        self._process: ChildProcess | None = None
 
     @property
     def bootstrap(self) -> str:
         return f"{HOST}:{self.port}"
-
-    @property
-    def process(self) -> ChildProcess:
-        assert self._process is not None, "kafka has not been started"
-        return self._process
 
     def start(self) -> Self:
         """Returns once it answers clients."""
@@ -119,29 +115,6 @@ class KafkaServer:
             return bool(AdminClient({"bootstrap.servers": self.bootstrap}).list_topics(timeout=5).brokers)
         except KafkaException:
             return False
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop(STOP_SECONDS)
-
-    def kill(self) -> None:
-        self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    def restart(self) -> Self:
-        self.stop()
-        return self.start()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def _default_settings(directory: Path, port: int, controller_port: int, *, alone: bool) -> dict[str, object]:

@@ -11,6 +11,7 @@ from typing import Self
 import pytest
 
 from swapstats.adapters.system.child_process import ChildProcess
+from swapstats.adapters.system.child_server import ChildServer
 from swapstats.adapters.system.listener import free_port
 from tests.parts.missing import skip_or_fail
 
@@ -19,14 +20,13 @@ KEY, SECRET = "key", "secret"
 START_SECONDS = 30
 
 
-class S3Server:
-    """One bucket over one directory. It may be killed and started again, on its port and data."""
+class S3Server(ChildServer):
+    """One bucket over one directory."""
 
     def __init__(self, binary: str, directory: Path) -> None:
         self._binary = binary
         self._directory = directory
         self._port = free_port()
-        self._process: ChildProcess | None = None
 
     @property
     def environment(self) -> dict[str, str]:
@@ -37,17 +37,13 @@ class S3Server:
     def start(self) -> Self:
         (self._directory / BUCKET).mkdir(parents=True, exist_ok=True)
         options = ["--addr", f"127.0.0.1:{self._port}", "--auth-key", f"{KEY},{SECRET}", "--log-level", "ERROR"]
-        self._process = ChildProcess("s3", [self._binary, "serve", "s3", *options, self._directory])
-        self._process.wait_until(self._listens, START_SECONDS, "listen")
+        process = self._process = ChildProcess("s3", [self._binary, "serve", "s3", *options, self._directory])
+        process.wait_until(self._listens, START_SECONDS, "listen")
         return self
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self._port)) == 0
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
 
     def files(self) -> int:
         return sum(path.is_file() for path in self._directory.rglob("*"))

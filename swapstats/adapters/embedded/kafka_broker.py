@@ -5,25 +5,22 @@ holds is in memory only: a broker to develop, test and show with, never one to k
 """
 
 import argparse
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from swapstats.adapters.embedded.ending import Ending
 from swapstats.adapters.embedded.mock_cluster import MockCluster
 from swapstats.adapters.system.child_process import ChildProcess
-from swapstats.domain.errors import PartError
+from swapstats.adapters.system.child_server import ChildServer
 
 READY = "bootstrap="
 START_SECONDS = 30
-PARENT_CHECK_SECONDS = 0.5
 PROJECT = Path(__file__).resolve().parents[3]
 
 
-class KafkaBroker:
+class KafkaBroker(ChildServer):
     """Starts and stops that process. `topics` maps a topic's name to its number of partitions."""
 
     def __init__(
@@ -31,14 +28,7 @@ class KafkaBroker:
     ) -> None:
         self._topics = dict(topics or {})
         self._on_line = on_line
-        self._process: ChildProcess | None = None
         self.bootstrap = ""
-
-    @property
-    def process(self) -> ChildProcess:
-        if self._process is None:
-            raise PartError("the broker has not been started")
-        return self._process
 
     def start(self) -> Self:
         process = self._process = ChildProcess(
@@ -47,16 +37,6 @@ class KafkaBroker:
         process.wait_until(lambda: any(map(_is_ready, process.last_lines)), START_SECONDS, "become ready")
         self.bootstrap = next(filter(_is_ready, process.last_lines)).removeprefix(READY)
         return self
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def broker_command(topics: Mapping[str, int]) -> list[str]:
@@ -70,17 +50,14 @@ def _is_ready(line: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    parent = os.getppid()
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+    ending = Ending()
     with MockCluster(options.brokers) as cluster:
         cluster.set_initial_rebalance_delay(options.rebalance_delay_ms)
         for name, partitions in options.topics:
             cluster.create_topic(name, partitions)
         sys.stdout.write(f"{READY}{cluster.bootstrap}\n")
         sys.stdout.flush()
-        _wait(ended, parent)
+        ending.wait()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -96,11 +73,6 @@ def _topic(word: str) -> tuple[str, int]:
     if not name or not partitions.isdigit():
         raise argparse.ArgumentTypeError(f"{word!r} is not NAME:PARTITIONS")
     return name, int(partitions)
-
-
-def _wait(ended: threading.Event, parent: int) -> None:
-    while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
-        pass
 
 
 if __name__ == "__main__":

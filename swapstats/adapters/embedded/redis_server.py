@@ -11,6 +11,7 @@ from typing import IO, Literal, Self
 import redis
 
 from swapstats.adapters.system.child_process import ORPHAN_GRACE_SECONDS, POLL_SECONDS, ChildProcess
+from swapstats.adapters.system.child_server import ChildServer
 from swapstats.adapters.system.listener import free_port
 from swapstats.domain.errors import PartError
 
@@ -24,13 +25,12 @@ CLAIM_SECONDS = ORPHAN_GRACE_SECONDS + 1
 LEDGER_SETTINGS = {"hash-max-listpack-entries": "256", "hash-max-listpack-value": "64"}
 
 
-class RedisServer:
+class RedisServer(ChildServer):
     """One server process over one directory.
 
-    It may be stopped, killed and started again, on the same port and data. `port` 0 takes a free one.
-    `fsync` is Redis's `appendfsync`: with `always` an acknowledged write survives a power cut, with
-    `everysec` up to a second may go. `PartError` where there is no binary, it cannot start, or another server
-    works on the same directory.
+    `port` 0 takes a free one. `fsync` is Redis's `appendfsync`: with `always` an acknowledged write survives a power
+    cut, with `everysec` up to a second may go. `PartError` where there is no binary, it cannot start, or another
+    server works on the same directory.
     """
 
     def __init__(
@@ -45,16 +45,9 @@ class RedisServer:
         self.port = port
         self._fsync = fsync
         self._on_line = on_line
-        self._process: ChildProcess | None = None
 
     def url(self, database: int = 0) -> str:
         return f"redis://{HOST}:{self.port}/{database}"
-
-    @property
-    def process(self) -> ChildProcess:
-        if self._process is None:
-            raise PartError("redis has not been started")
-        return self._process
 
     def start(self) -> Self:
         """Returns once it answers PING and has loaded its data."""
@@ -84,31 +77,6 @@ class RedisServer:
             process.stop()
             raise
         self.port = port
-
-    def stop(self) -> None:
-        """Cleanly: everything acknowledged is on disk."""
-        if self._process is not None:
-            self._process.stop()
-
-    def kill(self) -> None:
-        """kill -9, as a crash would."""
-        self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    def restart(self) -> Self:
-        self.stop()
-        return self.start()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def server_command(directory: Path, port: int, fsync: str = "everysec") -> list[str]:

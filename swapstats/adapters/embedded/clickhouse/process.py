@@ -5,29 +5,26 @@ It prints `dsn=clickhouse://host:port` when it is ready and ends on SIGTERM, on 
 
 import argparse
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
+from swapstats.adapters.embedded.ending import Ending
 from swapstats.adapters.system.child_process import ChildProcess
-from swapstats.domain.errors import PartError
+from swapstats.adapters.system.child_server import ChildServer
 
 READY = "dsn="
 START_SECONDS = 120
-STOP_SECONDS = 60
-PARENT_CHECK_SECONDS = 0.5
 PROJECT = Path(__file__).resolve().parents[4]
 REMEDY = "install requirements-embedded.txt (a download of about 180 MB), or name a server in stores.clickhouse.dsn"
 
 
-class ClickHouseServer:
-    """Starts and stops that process over one data directory; it may be killed, and started again on its port and data.
+class ClickHouseServer(ChildServer):
+    """Starts and stops that process over one data directory. `config` is a file in the shape of ClickHouse's
+    config.xml."""
 
-    `config` is a file in the shape of ClickHouse's config.xml. `PartError` where it cannot start.
-    """
+    stop_seconds = 60
 
     def __init__(
         self,
@@ -41,13 +38,6 @@ class ClickHouseServer:
         self.port = port
         self._config = config
         self._on_line = on_line
-        self._process: ChildProcess | None = None
-
-    @property
-    def process(self) -> ChildProcess:
-        if self._process is None:
-            raise PartError("clickhouse has not been started")
-        return self._process
 
     def dsn(self, database: str = "swaps") -> str:
         """Without compression, which costs more than loopback does."""
@@ -59,30 +49,6 @@ class ClickHouseServer:
         process.wait_until(lambda: any(map(_is_ready, process.last_lines)), START_SECONDS, "become ready")
         self.port = int(next(filter(_is_ready, process.last_lines)).rpartition(":")[2])
         return self
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.stop(STOP_SECONDS)
-
-    def kill(self) -> None:
-        """kill -9, as a crash would."""
-        self.process.kill()
-
-    def pause(self) -> None:
-        self.process.pause()
-
-    def resume(self) -> None:
-        self.process.resume()
-
-    def restart(self) -> Self:
-        self.stop()
-        return self.start()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
 
 def server_command(directory: Path, port: int = 0, config: Path | None = None) -> list[str]:
@@ -96,7 +62,7 @@ def _is_ready(line: str) -> bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
-    parent = os.getppid()
+    ending = Ending()
     os.environ["TZ"] = "UTC"  # before the engine reads it
     try:
         from swapstats.adapters.embedded.clickhouse.engine import EngineError
@@ -109,17 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (EngineError, OSError) as error:
         sys.exit(f"clickhouse could not start: {error}")
     with server:
-        _serve(server.port, parent)
-
-
-def _serve(port: int, parent: int) -> None:
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    sys.stdout.write(f"{READY}clickhouse://127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    while not ended.wait(PARENT_CHECK_SECONDS) and os.getppid() == parent:
-        pass
+        sys.stdout.write(f"{READY}clickhouse://127.0.0.1:{server.port}\n")
+        sys.stdout.flush()
+        ending.wait()
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
