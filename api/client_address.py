@@ -1,7 +1,8 @@
 """Whose address a request comes from, when proxies stand in between."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 Address = IPv4Address | IPv6Address
 MAX_HOPS = 20
@@ -19,6 +20,12 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[IPv4Network 
             return address
         address = before
     return address
+
+
+def scope_address(scope: Mapping[str, Any], trusted: Sequence[IPv4Network | IPv6Network]) -> Address | None:
+    """That of an ASGI scope."""
+    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    return client_address((scope.get("client") or ("",))[0], forwarded, trusted)
 
 
 def rate_key(address: Address | None) -> str:

@@ -1,4 +1,5 @@
-"""How much each caller may ask for: a token bucket by `sub`, else by the client's address (CONTRACT §3)."""
+"""How much each caller may ask for: a token bucket by `sub`, with limits of its own where it is an API client that has
+some, else by the client's address (CONTRACT §3)."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from rest_framework.throttling import BaseThrottle
 from api.auth import caller_of
 from api.client_address import client_address, rate_key
 from settings.config import Bucket, load_config
-from swapstats.bootstrap import rate_limiter
+from swapstats.bootstrap import client_registry, rate_limiter
 from swapstats.ports.rate_limiter import BucketSize, Verdict
 from swapstats.ports.token_verifier import Caller
 
@@ -35,12 +36,14 @@ def take(caller: Caller | None, environ: Mapping[str, Any]) -> Verdict:
     """Count one request, of the caller or else of the address that it comes from."""
     limits = load_config().rate_limit
     if caller:
-        return _take(f"sub:{caller.subject}", limits.by_jwt)
+        terms = client_registry().terms(caller.subject)
+        own = terms.limits if terms else None
+        return _take(f"sub:{caller.subject}", own or limits.by_jwt)
     peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
     return _take(f"ip:{rate_key(client_address(peer, forwarded, limits.trusted_proxies))}", limits.by_ip)
 
 
-def _take(key: str, bucket: Bucket) -> Verdict:
+def _take(key: str, bucket: Bucket | BucketSize) -> Verdict:
     return rate_limiter().take(key, BucketSize(bucket.refill_per_sec, bucket.burst))
 
 

@@ -17,17 +17,20 @@ Scope = Mapping[str, Any]
 
 
 class Admission(NamedTuple):
-    """How callers are known. Both are asked in a thread, for they may wait for a store or for keys."""
+    """How callers are known. Verifier and tickets are asked in a thread, for they may wait for a store or for keys;
+    `accepts` says at once whether a caller's token is not one that was revoked meanwhile."""
 
     verifier: Callable[[], TokenVerifier]
     tickets: Callable[[], TicketStore]
+    accepts: Callable[[Caller], bool] = lambda _: True
 
     async def caller(self, scope: Scope) -> Caller:
         """Raises TokenRefused, and StoreUnavailable where a ticket cannot be looked up now."""
         if token := _bearer_token(scope):
             return await asyncio.to_thread(self.verifier().verify, token)
         if ticket := _ticket(scope):
-            if caller := await asyncio.to_thread(self.tickets().redeem, ticket):
+            caller = await asyncio.to_thread(self.tickets().redeem, ticket)
+            if caller and self.accepts(caller):
                 return caller
             raise BadToken("the ticket is unknown, used or too old")
         raise BadToken("a bearer token or a ticket is asked for")

@@ -1,4 +1,11 @@
-"""How many messages one client may send."""
+"""How many messages one client may send, and how often a caller may connect and subscribe."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from swapstats.ports.rate_limiter import BucketSize, RateLimiter
+from swapstats.ports.token_verifier import Caller
 
 MESSAGES_PER_SECOND = 50.0
 BURST = 200.0
@@ -21,3 +28,18 @@ class Allowance:
             return False
         self._left -= 1
         return True
+
+
+class SharedAllowance(NamedTuple):
+    """A token bucket for each `sub`, or else each address, of whatever connects and subscribes: all its connections to
+    all processes draw from the same. `address_of` a scope is who shares one. The limiter is asked in a thread."""
+
+    limiter: Callable[[], RateLimiter]
+    size: BucketSize
+    address_of: Callable[[Mapping[str, Any]], str]
+
+    async def take(self, caller: Caller | None, scope: Mapping[str, Any]) -> bool:
+        """Whether one more connection or subscribe message is within the allowance; it counts if so."""
+        who = f"sub:{caller.subject}" if caller else f"ip:{self.address_of(scope)}"
+        verdict = await asyncio.to_thread(self.limiter().take, f"ws:{who}", self.size)
+        return verdict.is_allowed

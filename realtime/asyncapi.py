@@ -40,9 +40,10 @@ CLOSE_CODES = {
     CloseCode.GOING_AWAY: "The server shuts down; connect again.",
     CloseCode.MESSAGE_TOO_BIG: "A message had more bytes than `limits.max_message_bytes`.",
     CloseCode.TRY_AGAIN_LATER: "As many clients as `limits.max_conn` are connected, or tickets cannot be read now.",
-    CloseCode.NOT_AUTHENTICATED: "No valid token or ticket, or it has expired.",
+    CloseCode.NOT_AUTHENTICATED: "No valid token or ticket, or it has expired or was revoked.",
     CloseCode.ORIGIN_REFUSED: "The page is of an origin that is not allowed.",
     CloseCode.SLOW_CONSUMER: "The client did not read for too long.",
+    CloseCode.RATE_LIMITED: "Too many connections of this token or address lately; come back in a moment.",
 }
 
 

@@ -14,7 +14,7 @@ from realtime.admission import header
 from realtime.allowance import Allowance
 from realtime.origin import OriginRule
 from realtime.outbox import Outbox
-from realtime.protocol import SUBPROTOCOL, Bye, ByeReason, CloseCode, ErrorCode, encode
+from realtime.protocol import SUBPROTOCOL, Bye, ByeReason, CloseCode, ErrorCode, Subscribe, encode
 from realtime.service import Service
 from realtime.session import Session
 from realtime.stats_body import rfc3339
@@ -65,6 +65,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._blocked_since: float | None = None
         self._leaving = False
         self._direct: DirectWriter | None = None
+        self._caller: Caller | None = None
 
     async def dispatch(self, message: Message) -> None:
         """Without the base class's look after database connections, a thread's worth for each message: none is used."""
@@ -79,7 +80,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         """Whoever is refused is accepted first: only so do browsers learn the close code."""
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.scope.get("subprotocols", ()) else None)
         try:
-            caller = await self._caller()
+            self._caller = await self._let_in()
         except _Refused as refused:
             await self.dismiss(*refused.args)
             return
@@ -88,8 +89,8 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         self._session.open()
         self._writer = asyncio.get_running_loop().create_task(self._write())
         self._writer.add_done_callback(self._on_writer_done)
-        if caller:
-            self._end_with(caller)
+        if self._caller:
+            self._end_with(self._caller)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         if self._leaving:
@@ -102,7 +103,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         elif text_data is None:
             self._session.refuse(MessageRefused(ErrorCode.BAD_MESSAGE, "Expected a text frame"))
         else:
-            self._session.answer(text_data)
+            await self._answer(text_data)
         self._sent.clear()
         await self._sent.wait()
 
@@ -113,6 +114,10 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
 
     def blocked_s(self, now: float) -> float:
         return now - self._blocked_since if self._blocked_since is not None else 0.0
+
+    def is_welcome(self) -> bool:
+        admission = self._service.admission
+        return not admission or self._caller is None or admission.accepts(self._caller)
 
     async def dismiss(self, reason: ByeReason, code: CloseCode) -> None:
         """Say bye and close. A client that takes neither within a second is dropped by the server."""
@@ -125,21 +130,46 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
                 await self.base_send({"type": "websocket.send", "text": encode(Bye(reason)), LAST_WORDS: True})
                 await self.close(code, reason)
 
-    async def _caller(self) -> Caller | None:
-        """None where everybody may connect. Raises _Refused."""
+    async def _answer(self, text: str) -> None:
+        request = self._session.read(text)
+        if not isinstance(request, Subscribe) or await self._is_within_allowance(self._caller):
+            if request and not self._leaving:
+                self._session.do(request)
+        else:
+            text = "Too many subscriptions of this token or address lately; try again in a moment"
+            self._session.refuse(MessageRefused(ErrorCode.RATE_LIMITED, text, request.id))
+
+    async def _let_in(self) -> Caller | None:
+        """None where everybody may connect. Whoever cannot say who he is counts for his address. Raises _Refused."""
         if not self._origins.allows(header(self.scope, b"origin"), header(self.scope, b"host") or ""):
             raise _Refused(ByeReason.ORIGIN_REFUSED, CloseCode.ORIGIN_REFUSED)
+        caller, refused = None, None
         try:
-            caller = await self._service.admission.caller(self.scope) if self._service.admission else None
+            caller = await self._known_caller()
+        except _Refused as error:
+            refused = error
+        if not await self._is_within_allowance(caller):
+            raise _Refused(ByeReason.RATE_LIMITED, CloseCode.RATE_LIMITED)
+        if refused:
+            raise refused
+        if refusal := self._service.refusal():
+            raise _Refused(*refusal)
+        return caller
+
+    async def _is_within_allowance(self, caller: Caller | None) -> bool:
+        allowance = self._service.allowance
+        return allowance is None or await allowance.take(caller, self.scope)
+
+    async def _known_caller(self) -> Caller | None:
+        """Raises _Refused."""
+        try:
+            return await self._service.admission.caller(self.scope) if self._service.admission else None
         except TokenExpired as error:
             raise _Refused(ByeReason.TOKEN_EXPIRED, CloseCode.NOT_AUTHENTICATED) from error
         except TokenRefused as error:
             raise _Refused(ByeReason.NOT_AUTHENTICATED, CloseCode.NOT_AUTHENTICATED) from error
         except StoreUnavailable as error:
             raise _Refused(ByeReason.NOT_READY, CloseCode.TRY_AGAIN_LATER) from error
-        if refusal := self._service.refusal():
-            raise _Refused(*refusal)
-        return caller
 
     def _end_with(self, caller: Caller) -> None:
         """At the token's own end; one that was only taken by leeway lasts as long as that."""

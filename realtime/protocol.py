@@ -38,11 +38,13 @@ class ByeReason(StrEnum):
     SERVER_SHUTDOWN = "server_shutdown"
     SLOW_CONSUMER = "slow_consumer"
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105
     NOT_AUTHENTICATED = "not_authenticated"
     ORIGIN_REFUSED = "origin_refused"
     TOO_MANY_CONNECTIONS = "too_many_connections"
     MESSAGE_TOO_BIG = "message_too_big"
     NOT_READY = "not_ready"
+    RATE_LIMITED = "rate_limited"
 
 
 class CloseCode(IntEnum):
@@ -52,6 +54,7 @@ class CloseCode(IntEnum):
     NOT_AUTHENTICATED = 4401
     ORIGIN_REFUSED = 4403
     SLOW_CONSUMER = 4408
+    RATE_LIMITED = 4429
 
 
 class Limits(Struct, frozen=True):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from realtime import metrics
 from realtime.admission import Admission
+from realtime.allowance import SharedAllowance
 from realtime.hub import Hub
 from realtime.latency import FrameLatency
 from realtime.outbox import Outbox
@@ -39,13 +40,16 @@ class Client(Protocol):
     def blocked_s(self, now: float) -> float:
         """For how long its current send has been waiting, 0 if none is."""
 
+    def is_welcome(self) -> bool:
+        """Whether its token is not one that was revoked."""
+
     async def dismiss(self, reason: ByeReason, code: CloseCode) -> None:
         """Say bye and close; bounded in time."""
 
 
 class Service:
     """Attached to the event loop of its clients, from the first one that comes to the last that leaves. Without an
-    `admission` everybody may come in."""
+    `admission` everybody may come in; without an `allowance` as often as they like."""
 
     def __init__(
         self,
@@ -55,9 +59,11 @@ class Service:
         settings: WebSocket,
         now_ms: Callable[[], int] = wall_clock_ms,
         admission: Admission | None = None,
+        allowance: SharedAllowance | None = None,
     ) -> None:
         self.settings = settings
         self.admission = admission
+        self.allowance = allowance
         self.hub = Hub(view)
         metrics.CLIENTS_LIMIT.set(settings.max_conn)
         limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))
@@ -91,10 +97,12 @@ class Service:
             self._detach = None
 
     def sweep(self, now: float) -> None:
-        """Send away whoever has not taken what was sent for too long."""
+        """Send away whoever has not taken what was sent for too long, or whose token was revoked."""
         limit = self.settings.slow_timeout_ms / 1000
         for client in [client for client in self.clients if client.blocked_s(now) > limit]:
             self.dismiss(client, ByeReason.SLOW_CONSUMER, CloseCode.SLOW_CONSUMER)
+        for client in [client for client in self.clients if not client.is_welcome()]:
+            self.dismiss(client, ByeReason.TOKEN_REVOKED, CloseCode.NOT_AUTHENTICATED)
 
     async def drain(self) -> None:
         """Let nobody in any more and send everybody home, a few at a time."""

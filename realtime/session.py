@@ -48,8 +48,20 @@ class Session:
 
     def answer(self, text: str) -> None:
         """Do what a message asks for. Every message gets an answer."""
+        if request := self.read(text):
+            self.do(request)
+
+    def read(self, text: str) -> protocol.Request | None:
+        """What a message asks for; None where that cannot be read, which has been said then."""
         try:
-            self._do(protocol.parse(text))
+            return protocol.parse(text)
+        except MessageRefused as refused:
+            self.refuse(refused)
+            return None
+
+    def do(self, request: protocol.Request) -> None:
+        try:
+            self._do(request)
         except MessageRefused as refused:
             self.refuse(refused)
 

@@ -17,7 +17,9 @@ from aggregator.pipeline.decode import Decoder
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.parts import PipelineSettings, StateStores
 from aggregator.pipeline.worker import Worker
+from api.client_address import rate_key, scope_address
 from realtime.admission import Admission
+from realtime.allowance import SharedAllowance
 from realtime.feed import ViewFeed, run_in_thread
 from realtime.ranking import Ranking
 from realtime.service import Service
@@ -29,6 +31,7 @@ from swapstats.adapters.clickhouse.pool import Pool
 from swapstats.adapters.clickhouse.replay import ClickHouseReplay
 from swapstats.adapters.clickhouse.schema import Deployment, Schema
 from swapstats.adapters.clickhouse.swap_archive import CLUSTER_SETTINGS, ClickHouseArchive
+from swapstats.adapters.database.client_registry import DatabaseClientRegistry
 from swapstats.adapters.jwt.keys import KeySet, KeySource, PublicKeyFile, SharedSecret
 from swapstats.adapters.jwt.verifier import JwtVerifier
 from swapstats.adapters.kafka.consumer_group import KafkaConsumerGroup
@@ -56,7 +59,7 @@ from swapstats.ports.consumer_group import ConsumerGroup
 from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.login_attempts import LoginAttempts
-from swapstats.ports.rate_limiter import RateLimiter
+from swapstats.ports.rate_limiter import BucketSize, RateLimiter
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveReplay, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity, SwapSource
@@ -121,8 +124,13 @@ def token_ranking() -> Ranking:
 def websocket_service() -> Service:
     """This process's WebSocket clients; called in the thread of the event loop that serves them."""
     config, feed = load_config(), view_feed()
-    admission = Admission(token_verifier, ticket_store) if config.security.jwt.enabled else None
-    return Service(feed.view, token_ranking(), list(config.app.windows), config.api.ws, feed.now_ms, admission)
+    accepts = client_registry().accepts
+    admission = Admission(token_verifier, ticket_store, accepts) if config.security.jwt.enabled else None
+    size = BucketSize(config.rate_limit.websocket.refill_per_sec, config.rate_limit.websocket.burst)
+    trusted = config.rate_limit.trusted_proxies
+    allowance = SharedAllowance(rate_limiter, size, lambda scope: rate_key(scope_address(scope, trusted)))
+    windows = list(config.app.windows)
+    return Service(feed.view, token_ranking(), windows, config.api.ws, feed.now_ms, admission, allowance)
 
 
 @_once_per_process
@@ -135,7 +143,13 @@ def token_verifier() -> TokenVerifier:
         keys = KeySet(jwt.jwks_url)
     else:
         keys = PublicKeyFile(Path(jwt.public_key_file or ""))
-    return JwtVerifier(jwt.alg, keys, jwt.audience, jwt.issuer)
+    return JwtVerifier(jwt.alg, keys, jwt.audience, jwt.issuer, accepts=client_registry().accepts)
+
+
+@_once_per_process
+def client_registry() -> DatabaseClientRegistry:
+    """Kept up to date by `swapstats.operations`."""
+    return DatabaseClientRegistry()
 
 
 @_once_per_process

@@ -1,4 +1,4 @@
-"""What the admin's pages of things that stand in no table have in common."""
+"""What the admin's pages have in common: actions that ask back and are noted, and things that stand in no table."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,43 +15,20 @@ from django.urls import URLPattern, path
 from swapstats.domain.errors import SourceError, StoreError
 
 
-class Room(admin.ModelAdmin):  # type: ignore[type-arg]  # it takes none when it runs
-    """Pages instead of rows: who may view looks, who may change mends; nothing is added or deleted.
+class ActingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # it takes none when it runs
+    """Who may change acts; nothing is deleted.
 
-    A subclass has `list_page(request)`, `one_page(request, key)` and, for each of `actions_of_one`,
-    `<action>_page(request, key)`, which asks back on GET and does it on POST. Any may raise StoreError, SourceError.
+    A subclass has, for each of `actions_of_one`, `<action>_page(request, key)`, which asks back on GET and does it on
+    POST. It may raise StoreError, SourceError.
     """
 
     actions_of_one: ClassVar[tuple[str, ...]] = ()
 
-    def list_page(self, request: HttpRequest) -> HttpResponse:
-        raise NotImplementedError
-
-    def one_page(self, request: HttpRequest, key: str) -> HttpResponse:
-        raise NotImplementedError
-
     def get_urls(self) -> list[URLPattern]:
         return [*map(self._action_url, self.actions_of_one), *super().get_urls()]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        self._must(request, self.has_view_or_change_permission)
-        return self._tell_of_trouble(request, lambda: self.list_page(request))
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        self._must(request, self.has_view_or_change_permission)
-        return self._tell_of_trouble(request, lambda: self.one_page(request, unquote(object_id)))
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """For the page of the audit trail: there is no table to look it up in."""
-        return self.model(pk=object_id)
 
     def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
         """One of this room's pages, in the admin's frame."""
@@ -86,6 +63,36 @@ class Room(admin.ModelAdmin):  # type: ignore[type-arg]  # it takes none when it
             frame = self.admin_site.each_context(request)
             context = {**frame, "title": "Not to be reached", "opts": self.opts, "trouble": str(error)}
             return TemplateResponse(request, "admin/api/trouble.html", context, status=503)
+
+
+class Room(ActingAdmin):
+    """Pages instead of rows: who may view looks, who may change mends; nothing is added.
+
+    A subclass has `list_page(request)` and `one_page(request, key)`, which may raise as its actions may.
+    """
+
+    def list_page(self, request: HttpRequest) -> HttpResponse:
+        raise NotImplementedError
+
+    def one_page(self, request: HttpRequest, key: str) -> HttpResponse:
+        raise NotImplementedError
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        self._must(request, self.has_view_or_change_permission)
+        return self._tell_of_trouble(request, lambda: self.list_page(request))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self._must(request, self.has_view_or_change_permission)
+        return self._tell_of_trouble(request, lambda: self.one_page(request, unquote(object_id)))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """For the page of the audit trail: there is no table to look it up in."""
+        return self.model(pk=object_id)
 
 
 def time_of(milliseconds: int) -> datetime:

@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 from api.rendering import encode
 from realtime.feed import FeedHealth
 from settings.config import load_config
-from swapstats.bootstrap import view_feed
+from swapstats.bootstrap import client_registry, view_feed
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -21,6 +21,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 where live answers are fresh, else 503; either way the state of each thing that they depend on."""
     checks = _checks(view_feed().health(), load_config().api.http.stale_after_ms)
+    if load_config().security.jwt.enabled:
+        checks["api_clients"] = _api_clients()
     is_ready = all(check["status"] == "ok" for check in checks.values())
     body = {"status": "ok" if is_ready else "unavailable", "checks": checks}
     response = HttpResponse(
@@ -35,6 +37,12 @@ def _checks(health: FeedHealth, stale_after_ms: int) -> dict[str, dict[str, obje
         "redis": {"status": "unavailable" if health.trouble else "ok", "detail": health.trouble},
         "live_view": _live_view(health, stale_after_ms),
     }
+
+
+def _api_clients() -> dict[str, object]:
+    """Whoever does not know yet whose tokens were revoked is not to be asked."""
+    is_read = client_registry().is_read()
+    return {"status": "ok" if is_read else "unavailable", "detail": None if is_read else "not read yet"}
 
 
 def _live_view(health: FeedHealth, stale_after_ms: int) -> dict[str, object]:

@@ -68,9 +68,18 @@ class IpBucket(Bucket):
     """Requests at once, for each client address without a token."""
 
 
+class WebSocketBucket(Bucket):
+    refill_per_sec: float = Field(100, gt=0)
+    """WebSocket connections and subscribe messages a second in the long run, for each `sub`, or else each address."""
+    burst: Count = 10_000
+    """WebSocket connections and subscribe messages at once, for each of these; twice `api.ws.max_conn`, so that all
+    clients of one process may come back together from one address."""
+
+
 class RateLimit(Section):
     by_jwt: JwtBucket = JwtBucket()
     by_ip: IpBucket = IpBucket()
+    websocket: WebSocketBucket = WebSocketBucket()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Addresses or networks whose `X-Forwarded-For` entries are believed."""
 

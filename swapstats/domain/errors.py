@@ -9,6 +9,7 @@ SwapstatsError
 │   ├── SourceUnavailable  not reachable for now
 │   ├── TopicRefused       what is asked of a topic is what Kafka cannot do, or would not
 │   └── SourceChanged      the topic is not the one we began with, or an offset is out of range
+├── DatabaseUnavailable    Django's own tables cannot be read
 ├── DeadLetterError        a dead letter was not acknowledged
 ├── ArchiveError           the archive (ClickHouse) said no, for a reason that an operator must see
 │   ├── ArchiveUnavailable down, too slow or overloaded: whether a write took place is not known
@@ -61,6 +62,10 @@ class TopicRefused(SourceError):  # noqa: N818
 
 
 class SourceChanged(SourceError):  # noqa: N818
+    pass
+
+
+class DatabaseUnavailable(SwapstatsError):  # noqa: N818 - reads as the state it names
     pass
 
 

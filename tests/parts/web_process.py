@@ -37,8 +37,15 @@ class WebProcess:
 
     def manage(self, *words: str, **environment: str) -> None:
         """Another command of `manage.py`, with the same settings."""
+        self.printed(*words, **environment)
+
+    def printed(self, *words: str, **environment: str) -> str:
+        """What such a command prints."""
         command = [sys.executable, "manage.py", *words]
-        subprocess.run(command, cwd=PROJECT, env=self.environment | environment, check=True, capture_output=True)
+        done = subprocess.run(
+            command, cwd=PROJECT, env=self.environment | environment, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
 
     def start(self) -> None:
         with self._log.open("ab") as log:

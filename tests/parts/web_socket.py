@@ -11,6 +11,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from realtime.admission import Admission
+from realtime.allowance import SharedAllowance
 from realtime.ranking import Ranking
 from realtime.routing import websocket_application
 from realtime.server import DrainingServer, LingeringWebSocket
@@ -22,9 +23,11 @@ PATIENCE_S = 20
 """How long anything is waited for before a test gives up."""
 
 
-def service_of(feed: LiveFeed, admission: Admission | None = None, **settings: Any) -> Service:
-    windows = [window.name for window in WINDOWS]
-    return Service(feed.view, Ranking(feed.view), windows, WebSocket(**settings), lambda: feed.now_ms, admission)
+def service_of(
+    feed: LiveFeed, admission: Admission | None = None, allowance: SharedAllowance | None = None, **settings: Any
+) -> Service:
+    windows, ranking = [window.name for window in WINDOWS], Ranking(feed.view)
+    return Service(feed.view, ranking, windows, WebSocket(**settings), lambda: feed.now_ms, admission, allowance)
 
 
 def application(service: Service) -> Any:
@@ -51,6 +54,7 @@ async def serving(service: Service, port: int = 0, *, deflate: bool = False) -> 
         ws=LingeringWebSocket,
         lifespan="off",
         log_config=None,
+        proxy_headers=False,
         ws_per_message_deflate=deflate,
         timeout_graceful_shutdown=PATIENCE_S,
     )

@@ -10,6 +10,7 @@ from django.test import Client
 
 from realtime.feed import ViewFeed
 from realtime.view import LiveView
+from swapstats.bootstrap import client_registry
 from tests.parts.api_site import ODD, OTHER_USDC, SOLANA, USDC, WETH, Api, api_over, problem, trade
 from tests.parts.live_feed import START_MS, LiveFeed, traded
 
@@ -250,6 +251,7 @@ def test_readyz_tells_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     view_feed = ViewFeed(feed.view, lambda: None, lambda: None)  # type: ignore[arg-type,return-value]
     view_feed.now_ms = lambda: START_MS + 1_000  # type: ignore[method-assign]
     monkeypatch.setattr("api.views.health.view_feed", lambda: view_feed)
+    monkeypatch.setattr(client_registry(), "_is_read", True)
     api = api_over(feed, monkeypatch)
     response = api.get("/readyz")
     assert response.status_code == 503

@@ -1,21 +1,18 @@
 """A bearer token for a machine."""
 
-import time
-import uuid
 from argparse import ArgumentTypeError
 from typing import Any
 
-import jwt
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from api.issuing import can_issue, issue
 from settings.config.values import parse_duration
 
 
 class Command(BaseCommand):
     help = (
-        "Prints an access token, signed with security.jwt's secret or private key. It cannot be taken back before it "
-        "expires, so give it no longer than it needs."
+        "Prints an access token, signed with security.jwt's secret or private key. To take it back before it expires, "
+        "make an API client of its --sub in the admin and revoke that; so give it no longer than it needs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,16 +22,9 @@ class Command(BaseCommand):
         parser.add_argument("--kid", help="the id of the key in the verifier's key set, where it has several")
 
     def handle(self, *args: Any, sub: str, ttl: int, aud: str | None, kid: str | None, **options: Any) -> None:
-        issuing = settings.SIMPLE_JWT
-        if not issuing["SIGNING_KEY"]:
+        if not can_issue():
             raise CommandError("there is no key to sign with: expected security.jwt.secret, or .private_key for RS256")
-        now = int(time.time())
-        claims = {"sub": sub, "aud": aud or issuing["AUDIENCE"], "iat": now, "exp": now + ttl // 1000}
-        claims |= {"jti": uuid.uuid4().hex, "token_type": "access"}
-        if issuing["ISSUER"]:
-            claims["iss"] = issuing["ISSUER"]
-        headers = {"kid": kid} if kid else None
-        self.stdout.write(jwt.encode(claims, issuing["SIGNING_KEY"], issuing["ALGORITHM"], headers=headers))
+        self.stdout.write(issue(sub, ttl // 1000, audience=aud, kid=kid))
 
 
 def _duration(text: str) -> int:

@@ -23,7 +23,8 @@ Algorithm = Literal["HS256", "RS256"]
 
 
 class JwtVerifier:
-    """Verified tokens are remembered until they expire or keys change, by their digest; at most ten thousand."""
+    """Verified tokens are remembered until they expire or keys change, by their digest; at most ten thousand. Whether
+    their callers are still accepted is asked each time."""
 
     def __init__(
         self,
@@ -32,12 +33,14 @@ class JwtVerifier:
         audience: str,
         issuer: str | None,
         clock: Callable[[], float] = time.time,
+        accepts: Callable[[Caller], bool] = lambda _: True,
     ) -> None:
         self._algorithm = algorithm
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._clock = clock
+        self._accepts = accepts
         self._lock = Lock()
         self._remembered: OrderedDict[bytes, tuple[int, Caller]] = OrderedDict()
 
@@ -47,9 +50,14 @@ class JwtVerifier:
         digest, version = blake2b(token.encode(), digest_size=16).digest(), self._keys.version()
         known = self._remembered.get(digest)
         if known and known[0] == version:
-            return _still_valid(known[1], self._clock())
+            return self._still_accepted(_still_valid(known[1], self._clock()))
         caller = self._read(token)
         self._remember(digest, version, caller)
+        return self._still_accepted(caller)
+
+    def _still_accepted(self, caller: Caller) -> Caller:
+        if not self._accepts(caller):
+            raise BadToken("the token was revoked")
         return caller
 
     def _read(self, token: str) -> Caller:
@@ -62,7 +70,8 @@ class JwtVerifier:
         if not 0 < len(claims["sub"]) <= MAX_SUBJECT:
             raise BadToken(f"`sub` is to have 1 to {MAX_SUBJECT} characters")
         expires_at_s = min(int(claims["exp"]), FOR_EVER_S) + LEEWAY_SECONDS
-        return _still_valid(Caller(claims["sub"], expires_at_s), self._clock())
+        issued_at_s = max(0, int(claims.get("iat", 0)))
+        return _still_valid(Caller(claims["sub"], expires_at_s, issued_at_s), self._clock())
 
     def _kid(self, token: str) -> str | None:
         try:
