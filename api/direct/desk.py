@@ -12,7 +12,8 @@ from api.conditional import is_held
 from api.direct.learned import Headers, Kind, LearnedHeaders, kind_of
 from api.direct.metrics import AnswerCounter
 from api.direct.plain import Environ, caller_of, is_admitted, is_plain, takes_gzip
-from api.direct.prepared import OverviewSource, Prepared, Source, StatsSource
+from api.direct.prepared import BatchSource, OverviewSource, Prepared, Source, StatsSource
+from api.direct.stats_text import StatsTexts
 from api.errors import ApiError
 from api.throttling import VERDICT, limit_headers, take
 from swapstats.domain.errors import TokenRefused, ViewNotReady
@@ -34,7 +35,8 @@ class Desk:
     """For any thread."""
 
     def __init__(self) -> None:
-        self._sources: tuple[Source, ...] = (StatsSource(), OverviewSource())
+        texts = StatsTexts()
+        self._sources: tuple[Source, ...] = (StatsSource(texts), OverviewSource(), BatchSource(texts))
         self._learned = LearnedHeaders()
         self._counters: dict[Kind, AnswerCounter] = {}
 
@@ -50,7 +52,7 @@ class Desk:
             return None  # the framework meets the same, and says it in full
         if prepared is None:
             return None
-        status = 304 if is_held(environ.get("HTTP_IF_NONE_MATCH", ""), prepared.tag) else 200
+        status = 304 if _is_held(environ, prepared) else 200
         kind = kind_of(environ, prepared.view, status, prepared.is_compressible)
         constant = self._learned.get(kind)
         if constant is None:
@@ -79,8 +81,15 @@ class Desk:
         return counter
 
 
+def _is_held(environ: Environ, prepared: Prepared) -> bool:
+    condition = environ.get("HTTP_IF_NONE_MATCH")
+    return bool(condition and prepared.tag and is_held(condition, prepared.tag))
+
+
 def _compose(environ: Environ, prepared: Prepared, status: int, constant: Headers, verdict: Verdict) -> Reply:
-    headers = [*constant, ("ETag", prepared.tag), *limit_headers(verdict)]
+    headers = [*constant, *limit_headers(verdict)]
+    if prepared.tag:
+        headers.append(("ETag", prepared.tag))
     headers.append((request_id.HEADER, request_id.request_id(environ.get("HTTP_X_REQUEST_ID", ""))))
     body = prepared.content if status == 200 else b""
     if body and prepared.is_compressible and takes_gzip(environ):

@@ -14,6 +14,8 @@ Environ = Mapping[str, Any]
 
 LONGEST = 512
 """Of what is plain in an address or a header that is remembered."""
+LONGEST_QUERY = 8_192
+"""A hundred tokens can be named in that; one that is longer than `LONGEST` is not remembered."""
 ODD = ("HTTP_ORIGIN", "HTTP_X_REQUESTED_WITH", "HTTP_TRANSFER_ENCODING", "SCRIPT_NAME")
 """What the framework looks at and plain requests do not have."""
 JSON_ACCEPTED = frozenset({"", "*/*", "application/json", "application/json, text/plain, */*"})
@@ -29,7 +31,7 @@ def is_plain(environ: Environ) -> bool:
         and get("CONTENT_LENGTH", "") in ("", "0")
         and not any(map(get, ODD))
         and _is_short(get("PATH_INFO", ""))
-        and _is_short(get("QUERY_STRING", ""))
+        and _is_short(get("QUERY_STRING", ""), LONGEST_QUERY)
         and _is_short(get("HTTP_ACCEPT_ENCODING", ""))
     )
 
@@ -52,5 +54,5 @@ def takes_gzip(environ: Environ) -> bool:
     return _accepts_gzip(environ.get("HTTP_ACCEPT_ENCODING", ""))
 
 
-def _is_short(text: str) -> bool:
-    return len(text) <= LONGEST and text.isascii()
+def _is_short(text: str, longest: int = LONGEST) -> bool:
+    return len(text) <= longest and text.isascii()

@@ -2,30 +2,33 @@
 
 import re
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from django.http import QueryDict
 
 from api.compression import LEAST_BYTES, gzip
+from api.direct.plain import LONGEST
+from api.direct.stats_text import StatsTexts
 from api.errors import ApiError
 from api.rendering import encode
 from api.views.overview import Answer, Asked, overview, read_question
-from api.views.stats import Known, StatsAnswer, look_up
+from api.views.stats import StatsAnswer, ids_in, look_up, look_up_all
 from swapstats.bootstrap import live_view
 from swapstats.domain.window import Window
 
-MAX_KEPT = 4_096
+MAX_KEPT = 256
+"""Overviews; as many as are remembered as they were made last."""
 _STATS = re.compile(r"/api/tokens/(.+)/stats")
 
 
 class Prepared:
-    """The body of one answer; `view` is the name of the address."""
+    """The body of one answer; `view` is the name of the address, `tag` its entity tag where it has one."""
 
-    def __init__(self, view: str, tag: str, body: Any) -> None:
+    def __init__(self, view: str, tag: str | None, content: bytes) -> None:
         self.view = view
         self.tag = tag
-        self.content = encode(body)
-        self.is_compressible = len(self.content) >= LEAST_BYTES
+        self.content = content
+        self.is_compressible = len(content) >= LEAST_BYTES
 
     @cached_property
     def compressed(self) -> bytes:
@@ -37,29 +40,34 @@ class Source(Protocol):
         """None for another path. Raises ApiError, ViewNotReady."""
 
 
-class _KeptStats(NamedTuple):
-    known: Known
-    prepared: Prepared
-
-
 class StatsSource:
-    """`/api/tokens/{id}/stats`. A token's view is replaced whenever anything of it changes, its time included, so an
-    answer made from the very same one is the same."""
+    """`/api/tokens/{id}/stats`."""
 
-    def __init__(self) -> None:
-        self._kept: dict[tuple[str, str], _KeptStats] = {}
+    def __init__(self, texts: StatsTexts) -> None:
+        self._texts = texts
 
     def find(self, path: str, query: str) -> Prepared | None:
         match = _STATS.fullmatch(path)
-        if match is None:
+        if match is None or len(query) > LONGEST:
             return None
-        known, kept = look_up(match[1]), self._kept.get((path, query))
-        if kept and kept.known.token is known.token and kept.known.matches == known.matches:
-            return kept.prepared
-        body = _stats_answer(query, known.token.windows).body(known)
-        prepared = Prepared("token-stats", known.tag, body)
-        _keep(self._kept, (path, query), _KeptStats(known, prepared))
-        return prepared
+        known = look_up(match[1])
+        return Prepared("token-stats", *self._texts.fill(known, _stats_answer(query, known.token.windows)))
+
+
+class BatchSource:
+    """`/api/tokens/stats`, put together from the answers for each token."""
+
+    def __init__(self, texts: StatsTexts) -> None:
+        self._texts = texts
+
+    def find(self, path: str, query: str) -> Prepared | None:
+        if path != "/api/tokens/stats":
+            return None
+        parameters = _read(query)
+        answer = StatsAnswer.read(parameters, live_view().windows)
+        found, errors = look_up_all(ids_in(parameters))
+        items = b",".join([self._texts.fill(known, answer)[1] for known in found])
+        return Prepared("batch-stats", None, b'{"items":[%b],"errors":%b}' % (items, encode(errors)))
 
 
 class _KeptOverview(NamedTuple):
@@ -74,20 +82,22 @@ class OverviewSource:
         self._kept: dict[Asked, _KeptOverview] = {}
 
     def find(self, path: str, query: str) -> Prepared | None:
-        if path != "/api/overview":
+        if path != "/api/overview" or len(query) > LONGEST:
             return None
         asked = _overview_question(query, live_view().windows)
         answer, kept = overview(asked), self._kept.get(asked)
         if kept and kept.answer is answer:
             return kept.prepared
-        prepared = Prepared("overview", answer.tag, answer.body)
-        _keep(self._kept, asked, _KeptOverview(answer, prepared))
+        prepared = Prepared("overview", answer.tag, encode(answer.body))
+        if len(self._kept) >= MAX_KEPT:
+            self._kept.clear()
+        self._kept[asked] = _KeptOverview(answer, prepared)
         return prepared
 
 
 @lru_cache(maxsize=1_024)
 def _stats_answer(query: str, windows: tuple[Window, ...]) -> StatsAnswer:
-    return StatsAnswer(_read(query), windows)
+    return StatsAnswer.read(_read(query), windows)
 
 
 @lru_cache(maxsize=1_024)
@@ -101,9 +111,3 @@ def _read(query: str) -> QueryDict:
     if "format" in parameters:
         raise ApiError(406, "not_acceptable", "The framework chooses the format.")
     return parameters
-
-
-def _keep(kept: dict[Any, Any], key: object, value: object) -> None:
-    if len(kept) >= MAX_KEPT:
-        kept.clear()
-    kept[key] = value

@@ -1,7 +1,7 @@
 """The stats of one token, or of up to a hundred."""
 
-from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Self
 
 from django.http import QueryDict
 from rest_framework.request import Request
@@ -48,7 +48,7 @@ class TokenStatsView(ApiView):
     @documentation.stats
     def get(self, request: Request, reference: str) -> Response:
         known = look_up(reference)
-        answer = StatsAnswer(request.query_params, known.token.windows)
+        answer = StatsAnswer.read(request.query_params, known.token.windows)
         return conditional(request, known.tag, lambda: answer.body(known))
 
 
@@ -57,26 +57,37 @@ class BatchStatsView(ApiView):
 
     @documentation.batch
     def get(self, request: Request) -> Response:
-        answer = StatsAnswer(request.query_params, live_view().windows)
-        items: list[Body] = []
-        errors: list[dict[str, str]] = []
-        for reference in _ids(request.query_params):
-            try:
-                items.append(answer.body(look_up(reference)))
-            except (ApiError, ViewNotReady) as error:
-                errors.append(_item_error(reference, error))
-        return Response({"items": items, "errors": errors}, headers={"Cache-Control": "private, no-cache"})
+        answer = StatsAnswer.read(request.query_params, live_view().windows)
+        found, errors = look_up_all(ids_in(request.query_params))
+        body = {"items": [answer.body(known) for known in found], "errors": errors}
+        return Response(body, headers={"Cache-Control": "private, no-cache"})
 
 
-class StatsAnswer:
-    """What was asked to see of a token: `windows`, and `fields` of each window."""
+class StatsAnswer(NamedTuple):
+    """What was asked to see of a token: `windows`, and `fields` of each window; None: all."""
 
-    def __init__(self, query: QueryDict, windows: Sequence[Window]) -> None:
-        self._windows = windows_in(query, windows)
-        self._fields = names_in(query, "fields", WINDOW_FIELD_NAMES)
+    windows: tuple[str, ...] | None
+    fields: tuple[str, ...] | None
+
+    @classmethod
+    def read(cls, query: QueryDict, windows: Sequence[Window]) -> Self:
+        """Raises ApiError."""
+        return cls(windows_in(query, windows), names_in(query, "fields", WINDOW_FIELD_NAMES))
 
     def body(self, known: Known) -> Body:
-        return select(stats_body(known.token, known.matches, self._windows), self._fields)
+        return select(stats_body(known.token, known.matches, self.windows), self.fields)
+
+
+def look_up_all(references: Iterable[str]) -> tuple[list[Known], list[dict[str, str]]]:
+    """The tokens, and what was wrong with those that could not be found."""
+    found: list[Known] = []
+    errors: list[dict[str, str]] = []
+    for reference in references:
+        try:
+            found.append(look_up(reference))
+        except (ApiError, ViewNotReady) as error:
+            errors.append(_item_error(reference, error))
+    return found, errors
 
 
 def select(body: Body, fields: Collection[str] | None) -> Body:
@@ -88,7 +99,8 @@ def select(body: Body, fields: Collection[str] | None) -> Body:
     return body
 
 
-def _ids(query: QueryDict) -> list[str]:
+def ids_in(query: QueryDict) -> list[str]:
+    """Raises ApiError."""
     given = [name for value in query.getlist("ids") for name in value.split(",") if name]
     if not given:
         raise bad_parameter("ids", "token identities or symbols, separated by commas", query.get("ids", ""))

@@ -25,6 +25,7 @@ from tests.parts.tokens import bearer, token
 
 STATS = f"/api/tokens/{USDC}/stats"
 OVERVIEW = "/api/overview"
+BATCH = "/api/tokens/stats"
 NAMED = {"X-Request-ID": "given-by-a-proxy"}
 
 
@@ -181,6 +182,11 @@ PLAIN = [
     (OVERVIEW, {"Accept-Encoding": "gzip;q=0"}),
     (f"{OVERVIEW}?windows=5m&limit=1", {"Accept-Encoding": "gzip"}),
     (f"{OVERVIEW}?sort=trades&order=asc&chain_id=137&fields=trades", {}),
+    (f"{BATCH}?ids=usdc", {}),
+    (f"{BATCH}?ids={USDC},weth&ids=usdc&windows=5m", {}),
+    (f"{BATCH}?ids=usdc,weth&windows=5m,1h&fields=from,trades", {"If-None-Match": "*"}),
+    (f"{BATCH}?ids=usdc,nothing,%00,1:0xdead,{'x' * 300}", {"Accept-Encoding": "gzip"}),
+    (f"{BATCH}?ids={','.join([USDC] * 100)}", {"Accept-Encoding": "gzip"}),
 ]
 
 ODD = [
@@ -207,7 +213,13 @@ ODD = [
     (STATS, {"method": "HEAD"}),
     (STATS, {"method": "OPTIONS"}),
     (STATS, {"method": "POST"}),
-    ("/api/tokens/stats?ids=usdc", {}),
+    (BATCH, {}),
+    (f"{BATCH}?ids=,", {}),
+    (f"{BATCH}?ids={','.join([USDC] * 101)}", {}),
+    (f"{BATCH}?ids=usdc&windows=7m", {}),
+    (f"{BATCH}?ids=usdc&format=json", {}),
+    (f"{BATCH}?ids={'x' * 8_200}", {}),
+    (f"{OVERVIEW}?a={'x' * 600}", {}),
     ("/api/tokens", {}),
     ("/api/nothing", {}),
     ("/healthz", {}),
