@@ -247,27 +247,31 @@ class Worker:
         now_ms = stores.clock.now_ms()
         if self._schedule.publish_due(now_ms):
             with self._observer.stage("publish"):
-                self._publish(stores, self._schedule.tick_ms(now_ms))
+                asked_for = self._publish(stores, self._schedule.tick_ms(now_ms))
             self._observer.published()
             self._schedule.published(stores.clock.now_ms(), behind=self._is_behind)
+            if asked_for:
+                self._snapshot(stores, [self._partitions[number] for number in asked_for], are_asked_for=True)
         if self._schedule.snapshot_due(now_ms):
             with self._observer.stage("snapshot"):
                 self._snapshot(stores, self._partitions.values())
             self._schedule.snapshotted(stores.clock.now_ms())
 
-    def _publish(self, stores: StateStores, now_ms: int) -> None:
+    def _publish(self, stores: StateStores, now_ms: int) -> Sequence[int]:
+        """Gives the partitions of which an operator wants a snapshot now."""
         deliver_mail(self._partitions, stores.ledger, counts_late=self._settings.counts_late)
         steps = make_steps(self._partitions.values(), now_ms)
         if not steps:
-            return
-        stores.live.publish([step for _, step in steps], {p.number: p.lease.epoch for p, _ in steps})
+            return ()
+        asked_for = stores.live.publish([step for _, step in steps], {p.number: p.lease.epoch for p, _ in steps})
         self._pause_s = 0.0
         note_published(steps)
         self._sender.send(Tick(stores.source.key, self._name, [step for _, step in steps]))
+        return asked_for
 
-    def _snapshot(self, stores: StateStores, partitions: Iterable[Partition]) -> None:
-        started = time.perf_counter()
-        saved = [save_checkpoint(partition, stores.checkpoints, stores.clock.now_ms()) for partition in partitions]
+    def _snapshot(self, stores: StateStores, partitions: Iterable[Partition], *, are_asked_for: bool = False) -> None:
+        started, store, now_ms = time.perf_counter(), stores.checkpoints, stores.clock.now_ms
+        saved = [save_checkpoint(each, store, now_ms(), is_asked_for=are_asked_for) for each in partitions]
         self._source.commit({partition.number: partition.next_offset for partition in self._partitions.values()})
         stores.clock.sync()
         seconds = time.perf_counter() - started

@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 
 from aggregator.snapshot.compare import Comparison, compare
 from aggregator.snapshot.reset import reset_to
+from aggregator.snapshot.save_now import NOT_YET, save_now
 from aggregator.snapshot.summary import summarize
 from api.models import Partition
 from api.operators.rooms import Room, time_of
@@ -38,7 +39,7 @@ class ResetForm(forms.Form):
 
 @admin.register(Partition)
 class PartitionRoom(Room):
-    actions_of_one = ("release", "reset")
+    actions_of_one = ("save", "release", "reset")
 
     def list_page(self, request: HttpRequest) -> HttpResponse:
         found = survey()
@@ -62,6 +63,20 @@ class PartitionRoom(Room):
             differences=_differences(compared),
             ahead=_ahead(row),
         )
+
+    def save_page(self, request: HttpRequest, key: str) -> HttpResponse:
+        with closing(_checkpoints()) as checkpoints:
+            row = _found(checkpoints, key)
+            if request.method != "POST":
+                return self.page(request, "save", f"Snapshot of partition {row.held.partition} now?", **_shown(row))
+            saved = save_now(checkpoints, row.source, row.held.partition)
+        if saved:
+            before = row.held.meta.revision if row.held.meta else 0
+            moved = f"revision {before} → {saved.revision}, offset {saved.next_offset}"
+            self.note(request, key, f"Snapshot taken: {moved}.")
+        else:
+            self.note(request, key, f"Snapshot asked for: {NOT_YET}.")
+        return redirect("admin:api_partition_change", quote(row.name))
 
     def release_page(self, request: HttpRequest, key: str) -> HttpResponse:
         with closing(_checkpoints()) as checkpoints:
@@ -100,7 +115,8 @@ def _found(checkpoints: CheckpointAdmin, key: str) -> Row:
 
 def _shown(row: Row) -> dict[str, Any]:
     saved_at = time_of(row.held.meta.saved_at_ms) if row.held.meta else None
-    return {"row": row, "key": quote(row.name), "saved_at": saved_at}
+    asked_at = time_of(row.held.save_asked_ms) if row.held.save_asked_ms else None
+    return {"row": row, "key": quote(row.name), "saved_at": saved_at, "asked_at": asked_at}
 
 
 def _ahead(row: Row) -> int | None:

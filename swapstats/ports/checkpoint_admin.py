@@ -10,7 +10,7 @@ from swapstats.ports.swap_source import SourceIdentity
 class HeldCheckpoint(NamedTuple):
     """A partition's checkpoint and who holds it: `owner` took it last, at `epoch`. `meta` is None before the first
     snapshot; `segments` counts buckets, `size_bytes` what they take in the store; `tokens` have swaps in its live
-    view."""
+    view. `save_asked_ms` is when a snapshot was asked for that has not been made yet (0: none was)."""
 
     partition: int
     epoch: int
@@ -19,6 +19,7 @@ class HeldCheckpoint(NamedTuple):
     segments: int
     size_bytes: int
     tokens: int
+    save_asked_ms: int = 0
 
 
 class CheckpointAdmin(Protocol):
@@ -30,8 +31,15 @@ class CheckpointAdmin(Protocol):
     def checkpoints(self, source: SourceIdentity) -> Sequence[HeldCheckpoint]:
         """By partition."""
 
+    def checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
+        """One of them; None where there is none."""
+
     def segments(self, source: SourceIdentity, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
         """All segments of a checkpoint in the order of their keys."""
+
+    def ask_to_save(self, source: SourceIdentity, partition: int) -> None:
+        """Whoever holds the partition saves it as soon as it has published next, whether anything changed or not; where
+        nobody holds it, whoever takes it does."""
 
     def release(self, source: SourceIdentity, partition: int) -> None:
         """Raise the epoch: whoever holds the partition is refused its next write, lets go, and takes it anew."""

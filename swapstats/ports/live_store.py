@@ -76,8 +76,9 @@ class LiveWriter(Protocol):
         """Let readers know that the log has so many partitions: those of which the store holds nothing yet appear
         with the live epoch ANNOUNCED, without parts, and complete since now at the earliest."""
 
-    def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
-        """Write the steps in one atomic step. Raises Fenced (nothing is written then) or StoreUnavailable."""
+    def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> Sequence[int]:
+        """Write the steps in one atomic step, and give those of their partitions that an operator wants saved now.
+        Raises Fenced (nothing is written then) or StoreUnavailable."""
 
 
 class LiveReader(Protocol):

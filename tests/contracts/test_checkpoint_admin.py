@@ -44,6 +44,27 @@ def test_it_lists_what_is_kept(store: RedisCheckpointStore, admin: RedisCheckpoi
     assert [key for key, _ in admin.segments(LOG, 3)] == sorted(SEGMENTS)
 
 
+def test_a_snapshot_that_is_asked_for_is_asked_for_until_it_is_saved(
+    store: RedisCheckpointStore, admin: RedisCheckpointAdmin
+) -> None:
+    admin.ask_to_save(LOG, 0)
+    assert admin.checkpoint(LOG, 0) is None
+    lease = store.take(0, "me")
+    admin.ask_to_save(LOG, 0)
+    held = admin.checkpoint(LOG, 0)
+    assert held is not None
+    assert held.save_asked_ms > 1_700_000_000_000
+    successor = store.take(0, "next")
+    with pytest.raises(Fenced):
+        store.save(lease, META, {}, [])
+    assert admin.checkpoint(LOG, 0) == held._replace(epoch=successor.epoch, owner="next")
+    store.save(successor, META, {}, [])
+    saved = admin.checkpoint(LOG, 0)
+    assert saved is not None
+    assert (saved.save_asked_ms, saved.meta) == (0, META)
+    assert [saved] == admin.checkpoints(LOG)
+
+
 def test_a_release_fences_off_the_holder_and_keeps_the_windows(
     store: RedisCheckpointStore, admin: RedisCheckpointAdmin
 ) -> None:

@@ -1,6 +1,6 @@
 """The live store's contract, as ports/live_store.py says it, on a real Redis."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import pytest
 import redis
@@ -8,11 +8,13 @@ from redis.asyncio import Redis
 
 from settings.config import RedisStore
 from swapstats.adapters.embedded.redis_server import RedisServer
+from swapstats.adapters.redis.checkpoint_admin import RedisCheckpointAdmin
 from swapstats.adapters.redis.checkpoint_store import RedisCheckpointStore
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.domain.errors import Fenced, StoreUnavailable
 from swapstats.domain.window import Window
+from swapstats.ports.checkpoint_store import CheckpointMeta, Lease
 from swapstats.ports.live_store import LiveMeta, LivePartition, Step, describe_windows, read_windows
 from swapstats.ports.swap_source import SourceIdentity
 
@@ -38,8 +40,8 @@ class Worker:
         for partition in partitions:
             self.epochs[partition] = self.checkpoints.take(partition, self.name).epoch
 
-    def publish(self, *steps: Step) -> None:
-        self.live.publish(steps, self.epochs)
+    def publish(self, *steps: Step) -> Sequence[int]:
+        return self.live.publish(steps, self.epochs)
 
 
 @pytest.fixture
@@ -194,6 +196,18 @@ async def test_the_reader_tells_the_stores_time(reader: RedisLiveReader, redis_u
     with redis.Redis.from_url(redis_url) as client:
         seconds, _ = client.time()
     assert await reader.now_ms() >= seconds * 1000
+
+
+def test_publishing_tells_what_is_to_be_saved(worker: Worker) -> None:
+    admin = RedisCheckpointAdmin(worker.session, PREFIX)
+    first, second = step(1, {"1:a": b"A1"}), step(1, {"1:b": b"B1"}, partition=1)
+    assert worker.publish(first, second) == []
+    admin.ask_to_save(LOG, 1)
+    for seq in (2, 3):
+        assert worker.publish(step(seq, {"1:a": b"A"}), step(seq, {"1:b": b"B"}, partition=1)) == [1]
+    lease = Lease(1, worker.epochs[1], "one", None, 0)
+    worker.checkpoints.save(lease, CheckpointMeta(1, 50, {}, 0, 1_000), {}, [])
+    assert worker.publish(step(4, {"1:b": b"B"}, partition=1)) == []
 
 
 async def test_a_reader_says_when_the_store_is_away(own_redis: RedisServer) -> None:

@@ -3,30 +3,27 @@
 import asyncio
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from typing import Any
+from contextlib import closing, contextmanager
+from io import StringIO
 
 import pytest
 from confluent_kafka import Producer
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.core.management import CommandError, call_command
 from django.test import Client
 
 from aggregator.pipeline.observer import Observer
 from aggregator.pipeline.worker import Worker
 from realtime.feed import ViewFeed
 from realtime.view import LiveView
-from settings.config import Ingest, load_config
+from settings.config import load_config
 from swapstats import bootstrap
-from swapstats.adapters.kafka.dead_letters import KafkaDeadLetters
 from swapstats.adapters.kafka.swap_source import KafkaSwapSource
-from swapstats.domain.swap import Invalid, InvalidReason
 from swapstats.ports.checkpoint_admin import HeldCheckpoint
-from swapstats.ports.dead_letters import DeadLetter
-from swapstats.ports.swap_source import Record
-from tests.contracts.test_dead_letters import read, topic_with_dead_letters
+from tests.parts.operators import client_of, text_of
 from tests.parts.topics import Broker
 
 pytestmark = [pytest.mark.redis, pytest.mark.django_db]
@@ -47,28 +44,6 @@ class Quiet:
         assert not letters
 
     def close(self) -> None: ...
-
-
-@pytest.fixture
-def configured(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Points the process at a broker's topic and the test's Redis."""
-
-    def point(broker: Broker, topic: str) -> None:
-        settings = {
-            "INGEST__BROKERS": f'["{broker.bootstrap}"]',
-            "INGEST__TOPIC": topic,
-            "INGEST__GROUP_ID": f"{topic}-readers",
-            "INGEST__START": "earliest",
-            "APP__SNAPSHOT_INTERVAL": "100ms",
-            "STORES__REDIS__URL": redis_url,
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(f"SWAPSTATS_{name}", value)
-        load_config.cache_clear()
-
-    yield point
-    monkeypatch.undo()
-    load_config.cache_clear()
 
 
 def swap(number: int, now_ms: int) -> bytes:
@@ -122,28 +97,6 @@ async def loaded() -> LiveView:
     view.replace_all(source, {number: found for number, found in loads.items() if found})
     await reader.close()
     return view
-
-
-def client_of(*permissions: str) -> Client:
-    """Someone who works here and may do so much."""
-    user = User.objects.create_user(f"op-{'-'.join(permissions) or 'none'}", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    return client_of("view_partition", "change_partition", "view_deadletter", "change_deadletter", "view_consumergroup")
-
-
-def text_of(response: Any, status: int = 200) -> str:
-    assert response.status_code == status, response.content[-2000:]
-    text: str = response.content.decode()
-    assert "<script>" not in text
-    assert " style=" not in text
-    return text
 
 
 def address(client: Client) -> str:
@@ -206,6 +159,64 @@ def test_a_release_asks_back_fences_off_and_is_noted(worker: Worker, operator: C
     assert page in text_of(operator.get("/admin/"))
 
 
+@contextmanager
+def stepping(worker: Worker) -> Iterator[None]:
+    """As `manage.py consume` runs it, beside whoever operates."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.is_set():
+            worker.step()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def revision() -> int:
+    held = checkpoint()
+    assert held
+    assert held.meta
+    return held.meta.revision
+
+
+def test_a_snapshot_is_taken_when_it_is_asked_for(worker: Worker, operator: Client) -> None:
+    page, before = address(operator), revision()
+    save = page.replace("/change/", "/save/")
+    assert "Yes, take it" in text_of(operator.get(save))
+    with stepping(worker):
+        told = text_of(operator.post(save, follow=True))
+        assert f"Snapshot taken: revision {before} → {before + 1}, offset {SWAPS}." in told
+        assert f"revision {before + 1}, saved" in told
+        printed = StringIO()
+        call_command("snapshots", "save", "0", stdout=printed)
+        assert printed.getvalue() == f"partition 0: revision {before + 2} saved, offset {SWAPS}\n"
+    assert revision() == before + 2
+    [entry] = LogEntry.objects.all()
+    assert "Snapshot taken" in entry.get_change_message()
+
+
+def test_a_snapshot_that_nobody_takes_is_asked_for_all_the_same(
+    worker: Worker, operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aggregator.snapshot.save_now.WAIT_S", 0.1)
+    before, save = revision(), address(operator).replace("/change/", "/save/")
+    told = text_of(operator.post(save, follow=True))
+    assert "no worker has taken it" in told
+    assert "another asked for at" in told
+    with pytest.raises(CommandError, match="no worker has taken it"):
+        call_command("snapshots", "save", "0")
+    step_until(worker, lambda: revision() > before)
+    assert "another asked for" not in text_of(operator.get(address(operator)))
+    for _ in range(20):
+        worker.step()
+    assert revision() == before + 1
+
+
 def test_a_reset_replays_to_the_same_numbers(worker: Worker, operator: Client) -> None:
     reset = address(operator).replace("/change/", "/reset/")
     assert "datetime-local" in text_of(operator.get(reset))
@@ -232,7 +243,7 @@ def test_who_may_only_look_changes_nothing(worker: Worker, operator: Client) -> 
     viewer, nobody = client_of("view_partition"), client_of()
     text = text_of(viewer.get(page))
     assert "/release/" not in text
-    for action in ("release", "reset"):
+    for action in ("save", "release", "reset"):
         for client in (viewer, nobody):
             assert client.post(page.replace("/change/", f"/{action}/")).status_code == 403
     assert checkpoint() == before
@@ -260,69 +271,13 @@ def test_what_is_away_is_said(
     assert "Redis: " in text_of(operator.get(PARTITIONS), 503)
 
 
-# Dead letters
+# The consumer group
 
 
-@pytest.fixture
-def topic(mock_broker: Broker, configured: Callable[..., None]) -> str:
-    """With three dead letters."""
-    topic = topic_with_dead_letters(mock_broker)
-    configured(mock_broker, topic)
-    queue = KafkaDeadLetters(Ingest(brokers=(mock_broker.bootstrap,), topic=topic))
-    found = [
-        (0, b"{<script>alert(1)</script>", InvalidReason.MALFORMED_JSON, "unexpected end"),
-        (1, b"\xff\x00", InvalidReason.MALFORMED_JSON, "not UTF-8"),
-        (2, b'{"chain_id":1}', InvalidReason.MISSING_FIELD, "expected `tx_hash`"),
-    ]
-    queue.put(
-        [
-            DeadLetter(Record(0, n, 1_700_000_000_000, b"key", value), Invalid(reason, detail))
-            for n, value, reason, detail in found
-        ]
-    )
-    queue.close()
-    return topic
-
-
-def letter_pages(client: Client, query: str = "") -> list[str]:
-    return re.findall(r'href="(/admin/api/deadletter/[^"]+/change/)"', text_of(client.get(f"{LETTERS}{query}")))
-
-
-def test_dead_letters_are_counted_searched_and_opened(topic: str, operator: Client) -> None:
-    text = text_of(operator.get(LETTERS))
-    assert "How many there are: 3" in text
-    assert len(letter_pages(operator)) == 3
-    assert len(letter_pages(operator, "?reason=malformed_json")) == 2
-    assert len(letter_pages(operator, "?q=tx_hash")) == 1
-    assert letter_pages(operator, "?q=nowhere") == []
-    [page] = letter_pages(operator, "?q=alert")
-    text = text_of(operator.get(page))
-    assert "&lt;script&gt;" in text
-    assert "000000  7b 3c 73" in text
-    assert operator.get(f"{LETTERS}0_3A999/change/").status_code == 404
-    assert operator.get(f"{LETTERS}rubbish/change/").status_code == 404
-
-
-def test_one_or_all_of_a_reason_are_sent_again(topic: str, operator: Client, mock_broker: Broker) -> None:
-    [page] = letter_pages(operator, "?q=tx_hash")
-    requeue = page.replace("/change/", "/requeue/")
-    assert "1 record would be written" in text_of(operator.get(requeue))
-    assert "Sent again: 1 of 1" in text_of(operator.post(requeue, follow=True))
-    everything = f"{LETTERS}malformed_5Fjson/requeue/"
-    assert "2 records would be written" in text_of(operator.get(everything))
-    assert "Sent again: 2 of 2" in text_of(operator.post(everything, follow=True))
-    assert sorted(message.value() for message in read(mock_broker, topic, 3)) == [
-        b'{"chain_id":1}',
-        b"{<script>alert(1)</script>",
-        b"\xff\x00",
-    ]
-    assert [entry.object_id for entry in LogEntry.objects.order_by("pk")][1] == "malformed_json"
-    viewer = client_of("view_deadletter")
-    assert viewer.post(everything).status_code == 403
-    assert "/requeue/" not in text_of(viewer.get(LETTERS))
-
-
-def test_the_embedded_broker_tells_nothing_of_a_group(topic: str, operator: Client) -> None:
+def test_the_embedded_broker_tells_nothing_of_a_group(
+    mock_broker: Broker, configured: Callable[..., None], operator: Client
+) -> None:
+    configured(mock_broker, mock_broker.new_topic())
     assert "does not tell how a group stands" in text_of(operator.get(GROUP), 503)
 
 

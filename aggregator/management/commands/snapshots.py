@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from aggregator.snapshot.reset import reset_to
+from aggregator.snapshot.save_now import NOT_YET, save_now
 from aggregator.snapshot.summary import summarize
 from settings.config import load_config
 from swapstats import bootstrap
@@ -24,16 +25,20 @@ TOP_TOKENS = 10
 
 class Command(BaseCommand):
     help = (
-        "List the snapshots of all partitions; show one; let go of a stuck one (release: its holder is fenced off and"
-        " the partition taken anew); have one replayed (reset: its windows are forgotten and rebuilt from the log,"
-        " with every decision as it was recorded); or have windows back that neither Redis nor the log holds any more"
-        " (rebuild: from the archive; stop the workers first)."
+        "List the snapshots of all partitions; show one; have one written now (save); let go of a stuck one (release:"
+        " its holder is fenced off and the partition taken anew); have one replayed (reset: its windows are"
+        " forgotten and rebuilt from the log, with every decision as it was recorded); or have windows back that"
+        " neither Redis nor the log holds any more (rebuild: from the archive; stop the workers first)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", metavar="ACTION")
         actions.add_parser("list", help="all partitions (the default)")
-        for name, what in (("show", "one partition in full"), ("release", "fence off who holds a partition")):
+        for name, what in (
+            ("show", "one partition in full"),
+            ("save", "have a partition's holder write a snapshot now"),
+            ("release", "fence off who holds a partition"),
+        ):
             actions.add_parser(name, help=what).add_argument("partition", type=int)
         reset = actions.add_parser("reset", help="replay a partition from a time")
         reset.add_argument("partition", type=int)
@@ -54,6 +59,8 @@ class Command(BaseCommand):
             source, held = self._find(admin, options["partition"])
             if action == "show":
                 self._show(admin, source, held)
+            elif action == "save":
+                self._save(admin, source, held)
             elif action == "release":
                 admin.release(source, held.partition)
                 self.stdout.write(f"partition {held.partition}: epoch {held.epoch} of {held.owner} ended")
@@ -93,6 +100,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  {count:>14} buckets of {width_ms / 1000:g} s")
         for token, volume in summary.volumes.most_common(TOP_TOKENS):
             self.stdout.write(f"  {format_amount(volume, USD_DIGITS):>14} USD of {token}")
+
+    def _save(self, admin: CheckpointAdmin, source: SourceIdentity, held: HeldCheckpoint) -> None:
+        saved = save_now(admin, source, held.partition)
+        if saved is None:
+            raise CommandError(f"partition {held.partition}: {NOT_YET}")
+        self.stdout.write(f"partition {held.partition}: revision {saved.revision} saved, offset {saved.next_offset}")
 
     def _reset(self, admin: CheckpointAdmin, source: SourceIdentity, held: HeldCheckpoint, text: str) -> None:
         config, from_ms = load_config(), _epoch_ms(text)

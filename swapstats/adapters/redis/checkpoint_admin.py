@@ -34,6 +34,13 @@ end
 return 1
 """
 
+# The worker that holds the partition finds it when it publishes next, and takes it away as it saves.
+_ASK = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local time = redis.call('TIME')
+return redis.call('HSET', KEYS[1], 'save_asked_ms', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+"""
+
 
 class RedisCheckpointAdmin:
     """Fulfils the port `CheckpointAdmin`."""
@@ -42,6 +49,7 @@ class RedisCheckpointAdmin:
         self._session = session
         self._prefix = prefix
         self._release = session.script(_RELEASE, "release")
+        self._ask = session.script(_ASK, "ask")
 
     def sources(self) -> Sequence[SourceIdentity]:
         found = sorted(key.decode() for key in self._session.command("SMEMBERS", sources_key(self._prefix)))
@@ -49,10 +57,25 @@ class RedisCheckpointAdmin:
 
     def checkpoints(self, source: SourceIdentity) -> Sequence[HeldCheckpoint]:
         partitions = sorted(map(int, self._session.command("SMEMBERS", log_key(self._prefix, source))))
-        return [held for partition in partitions if (held := self._checkpoint(source, partition))]
+        return [held for partition in partitions if (held := self.checkpoint(source, partition))]
+
+    def checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
+        fields = ("epoch", "owner", "save_asked_ms", *CheckpointMeta._fields)
+        key, segments = (make(self._prefix, source, partition) for make in (checkpoint_key, segments_key))
+        epoch, owner, asked_ms, *stored = self._session.command("HMGET", key, *fields)
+        if epoch is None:
+            return None
+        count = int(self._session.command("HLEN", segments))
+        size = int(self._session.command("MEMORY", "USAGE", segments) or 0)
+        tokens = int(self._session.command("HLEN", live_parts_key(self._prefix, source.key, partition)))
+        who, meta = (owner or b"").decode(), read_meta(stored)
+        return HeldCheckpoint(partition, int(epoch), who, meta, count, size, tokens, int(asked_ms or 0))
 
     def segments(self, source: SourceIdentity, partition: int) -> Iterator[tuple[SegmentKey, bytes]]:
         return read_segments(self._session, segments_key(self._prefix, source, partition))
+
+    def ask_to_save(self, source: SourceIdentity, partition: int) -> None:
+        self._ask([checkpoint_key(self._prefix, source, partition)], [])
 
     def release(self, source: SourceIdentity, partition: int) -> None:
         self._release([checkpoint_key(self._prefix, source, partition)], [_MENDER])
@@ -63,14 +86,3 @@ class RedisCheckpointAdmin:
 
     def close(self) -> None:
         self._session.close()
-
-    def _checkpoint(self, source: SourceIdentity, partition: int) -> HeldCheckpoint | None:
-        fields = ("epoch", "owner", *CheckpointMeta._fields)
-        key, segments = (make(self._prefix, source, partition) for make in (checkpoint_key, segments_key))
-        epoch, owner, *stored = self._session.command("HMGET", key, *fields)
-        if epoch is None:
-            return None
-        count = int(self._session.command("HLEN", segments))
-        size = int(self._session.command("MEMORY", "USAGE", segments) or 0)
-        tokens = int(self._session.command("HLEN", live_parts_key(self._prefix, source.key, partition)))
-        return HeldCheckpoint(partition, int(epoch), (owner or b"").decode(), read_meta(stored), count, size, tokens)

@@ -36,6 +36,7 @@ local epoch, revision = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'revision')
 if epoch ~= ARGV[1] or (revision or '0') ~= ARGV[2] then return redis.error_reply('FENCED 1') end
 local at = 5 + ARGV[4]
 redis.call('HSET', KEYS[1], unpack(ARGV, 5, at - 1))
+redis.call('HDEL', KEYS[1], 'save_asked_ms')
 local stop = at + ARGV[at]
 for i = at + 1, stop, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
 for i = stop + 1, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end

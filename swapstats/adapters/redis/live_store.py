@@ -71,7 +71,7 @@ class RedisLiveWriter:
         stored = msgspec.json.encode((self._replication_id, *meta))
         self._announce([live_index_key(self._prefix, self._source.key)], [partitions, stored])
 
-    def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> None:
+    def publish(self, steps: Sequence[Step], epochs: Mapping[int, int]) -> Sequence[int]:
         keys = [live_source_key(self._prefix), live_index_key(self._prefix, self._source.key)]
         args: list[Argument] = [self._source.key, f"{self._prefix}live:", OLD_LOG_MS]
         for step in steps:
@@ -81,7 +81,7 @@ class RedisLiveWriter:
             )
             args += self._arguments(step, epochs[step.partition])
         try:
-            self._publish(keys, args)
+            return [int(partition) for partition in self._publish(keys, args)]
         except StoreError as error:
             raise_if_fenced(error, [step.partition for step in steps])
             raise

@@ -5,7 +5,7 @@
 -- ARGV[1]  the log; ARGV[2] what the names of all live keys begin with; ARGV[3] how long to keep those of another log, ms
 -- ARGV[4…] for each step: partition, epoch held, live epoch, prev_seq, meta, 1 if whole, number of fields and values,
 --          number of fields gone, then these
--- Reply    an error "FENCED n" where the n-th step's partition belongs to somebody else, or does not stand at prev_seq
+-- Reply    the partitions of which somebody asks for a snapshot (see checkpoint_admin.py), or an error "FENCED n" where the n-th step's partition belongs to somebody else, or does not stand at prev_seq
 
 local PIECE = 4000 -- what unpack can put on the stack, with a margin
 
@@ -25,7 +25,9 @@ local function read_steps()
 end
 
 local function is_fenced(step)
-  if redis.call('HGET', step.checkpoint, 'epoch') ~= step.epoch then return true end
+  local epoch, asked = unpack(redis.call('HMGET', step.checkpoint, 'epoch', 'save_asked_ms'))
+  if epoch ~= step.epoch then return true end
+  step.is_asked_for = asked
   local stored = redis.call('HGET', index, step.partition)
   local meta = stored and cjson.decode(stored)
   if not meta or meta[2] ~= step.live_epoch then
@@ -62,10 +64,12 @@ for n, step in ipairs(steps) do
   if is_fenced(step) then return redis.error_reply('FENCED ' .. n) end
 end
 go_live(ARGV[1])
+local asked_for = {}
 for _, step in ipairs(steps) do
+  if step.is_asked_for then asked_for[#asked_for + 1] = step.partition end
   if step.whole then redis.call('DEL', step.parts) end
   in_pieces('HSET', step.parts, step.first, step.gone)
   in_pieces('HDEL', step.parts, step.gone, step.stop)
   redis.call('HSET', index, step.partition, step.meta)
 end
-return #steps
+return asked_for
