@@ -7,6 +7,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django_prometheus.exports import ExportToDjangoView
 
+from swapstats.metrics.noted import tell_noted
 from swapstats.metrics.processes import VARIABLE, forget_dead_gauges
 
 PATH = "/metrics"
@@ -39,6 +40,7 @@ async def _show_later(request: HttpRequest) -> HttpResponse:
 
 
 def _show(request: HttpRequest) -> HttpResponse:
+    tell_noted()
     if os.environ.get(VARIABLE):
         forget_dead_gauges()
     page: HttpResponse = ExportToDjangoView(request)

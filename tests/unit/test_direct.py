@@ -19,6 +19,7 @@ from api.direct.asgi import DirectAsgi
 from api.direct.wsgi import DirectWsgi
 from settings.config import load_config
 from swapstats.adapters.system.rate_limiter import LocalRateLimiter
+from swapstats.metrics.noted import tell_noted
 from tests.parts.api_site import OTHER_USDC, USDC, WETH, Api, api_over, trade
 from tests.parts.live_feed import LiveFeed, traded
 from tests.parts.tokens import bearer, token
@@ -312,6 +313,7 @@ def test_where_nobody_needs_a_token_the_address_counts(
 
 
 def counted() -> dict[tuple[str, ...], float]:
+    tell_noted()
     samples = (sample for metric in REGISTRY.collect() for sample in metric.samples)
     counts = (sample for sample in samples if sample.name.startswith("django_http_"))
     skipped = ("_created", "_sum", "_bucket")
