@@ -109,7 +109,7 @@ class Ranking:
         return _first(self._covered(order.chain_id), order, limit)
 
     def _board(self, order: Order) -> Leaderboard:
-        board = self._boards.pop(order, None) or Leaderboard(_field_of(order))
+        board = self._boards.pop(order, None) or Leaderboard(field_of(order))
         self._boards[order] = board
         while len(self._boards) > MAX_BOARDS:
             del self._boards[next(iter(self._boards))]
@@ -167,7 +167,8 @@ def _chain(view: TokenView) -> int:
     return int(view.token_id.partition(":")[0])
 
 
-def _field_of(order: Order) -> Field:
+def field_of(order: Order) -> Field:
+    """What an order is sorted by."""
     field = FIELDS[order.sort]
 
     def value(view: TokenView) -> Value:

@@ -48,6 +48,7 @@ from swapstats.adapters.redis.incarnation import RedisIncarnation
 from swapstats.adapters.redis.ledger import RedisLedger
 from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.login_attempts import CachedLoginAttempts
+from swapstats.adapters.redis.order_store import RedisOrderStore
 from swapstats.adapters.redis.rate_limiter import RedisRateLimiter
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.ticket_store import RedisTicketStore
@@ -59,6 +60,7 @@ from swapstats.ports.consumer_group import ConsumerGroup
 from swapstats.ports.dead_letters import DeadLetterReader
 from swapstats.ports.live_store import LiveReader
 from swapstats.ports.login_attempts import LoginAttempts
+from swapstats.ports.order_store import OrderStore
 from swapstats.ports.rate_limiter import BucketSize, RateLimiter
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveReplay, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
@@ -165,6 +167,11 @@ def login_attempts() -> LoginAttempts:
 @_once_per_process
 def ticket_store() -> TicketStore:
     return RedisTicketStore(_impatient_client(), load_config().stores.redis.prefix)
+
+
+@_once_per_process
+def order_store() -> OrderStore:
+    return RedisOrderStore(_impatient_client(), load_config().stores.redis.prefix)
 
 
 @_once_per_process

@@ -13,18 +13,19 @@ from api.pagination import Cursor, FrozenOrders, Page, page_of_ids, read_cursor
 from api.parameters import chain_id_in, choice_in, limit_in, text_in, window_in
 from api.recent import Recent
 from api.views.base import ApiView
-from realtime.ranking import FIELDS, Order
+from realtime.ranking import FIELDS, Order, field_of
 from realtime.stats_body import chosen, rfc3339, token_body, window_body
 from realtime.token_view import TokenView
 from realtime.view import LiveView
-from swapstats.bootstrap import live_view, token_ranking
+from swapstats.bootstrap import live_view, order_store, token_ranking
 from swapstats.domain.stats import price_usd
+from swapstats.ports.order_store import Place
 
 MAX_LIMIT = 500
 DEFAULT_LIMIT = 50
 BY_ID = "id"
 
-_frozen = FrozenOrders()
+_frozen = FrozenOrders(order_store)
 _matching: Recent[list[str]] = Recent(seconds=1, most=256)
 """A search in ten thousand tokens takes some milliseconds."""
 
@@ -79,17 +80,27 @@ def _question(query: QueryDict, view: LiveView) -> _Question:
 
 def _page(question: _Question, cursor: Cursor | None, limit: int) -> Page:
     if question.sort == BY_ID:
-        ids = _matching.get(question, lambda: sorted(_ranked(question)))
+        ids = _matching.get(question, lambda: sorted(token.token_id for token in _ranked(_order(question), question)))
         return page_of_ids(question.key, cursor, limit, ids, descending=question.is_descending)
-    return _frozen.page(question.key, cursor, limit, lambda: _ranked(question))
+    rank = lambda: _places(question)  # noqa: E731
+    return _frozen.page(question.key, cursor, limit, rank, descending=question.is_descending)
 
 
-def _ranked(question: _Question) -> list[str]:
-    """The ids of all tokens that match."""
+def _order(question: _Question) -> Order:
     sort = "volume_usd" if question.sort == BY_ID else question.sort
-    order = Order(question.window, sort, question.is_descending, question.chain_id)
-    everything = token_ranking().top(order, sys.maxsize).views
-    return [token.token_id for token in everything if _matches(token, question)]
+    return Order(question.window, sort, question.is_descending, question.chain_id)
+
+
+def _ranked(order: Order, question: _Question) -> list[TokenView]:
+    """All tokens that match."""
+    return [token for token in token_ranking().top(order, sys.maxsize).views if _matches(token, question)]
+
+
+def _places(question: _Question) -> list[Place]:
+    order = _order(question)
+    value_of = field_of(order).value
+    valued = ((token.token_id, value_of(token)) for token in _ranked(order, question))
+    return [Place(token_id, "" if value is None else repr(value)) for token_id, value in valued]
 
 
 def _matches(token: TokenView, question: _Question) -> bool:

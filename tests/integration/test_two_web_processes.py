@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -77,6 +78,28 @@ async def test_a_client_whose_process_is_killed_goes_on_with_the_other(
     assert used == [webs[0].port, webs[1].port]
 
 
+def test_pages_go_on_from_one_to_the_other_while_values_move(worker: Publisher, webs: Sequence[WebProcess]) -> None:
+    tokens = {f"1:0x{number:04x}": traded(number + 1) for number in range(9)}
+    worker.publish(tokens, whole=True)
+    question = "/api/tokens?sort=trades&limit=2"
+    for web in webs:
+        wait_until(lambda web=web: got(web, "/api/tokens")["total"] == len(tokens))
+    walked, page, turn = list[str](), got(webs[0], question), cycle(reversed(webs))
+    while page["next_cursor"]:
+        walked += [item["token"]["id"] for item in page["items"]]
+        worker.publish({token: traded(50 - place) for place, token in enumerate(tokens)})
+        page = got(next(turn), f"{question}&cursor={page['next_cursor']}")
+    walked += [item["token"]["id"] for item in page["items"]]
+    assert walked == sorted(tokens, reverse=True)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 async def until(updates: AsyncIterator[Update], is_meant: Callable[[Update], bool]) -> Update:
     async with asyncio.timeout(PATIENCE_S):
         async for update in updates:
@@ -86,7 +109,11 @@ async def until(updates: AsyncIterator[Update], is_meant: Callable[[Update], boo
 
 
 def stats(web: WebProcess) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{web.url}/api/tokens/{USDC}/stats") as answer:  # noqa: S310 - our own, on loopback
+    return got(web, f"/api/tokens/{USDC}/stats")
+
+
+def got(web: WebProcess, path: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{web.url}{path}") as answer:  # noqa: S310 - our own, on loopback
         body: dict[str, Any] = json.load(answer)
         return body
 

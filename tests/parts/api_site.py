@@ -1,14 +1,17 @@
 """The API's addresses, over a live view that the test drives."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 
+from api.pagination import FrozenOrders
 from realtime.ranking import Ranking
 from swapstats.adapters.system.rate_limiter import LocalRateLimiter
+from swapstats.ports.order_store import Place
 from tests.parts.live_feed import LiveFeed, traded
 from tests.parts.tokens import bearer
 
@@ -38,6 +41,16 @@ class _Never:
         return make()
 
 
+class Shelf:
+    """No other process is there to keep orders for."""
+
+    def keep(self, places: Sequence[Place]) -> str | None:
+        return None
+
+    def find(self, name: str) -> Sequence[Place] | None:
+        return None
+
+
 def api_over(feed: LiveFeed, monkeypatch: pytest.MonkeyPatch) -> Api:
     """The test's view in place of the process's own, and limits of its own."""
     ranking = Ranking(feed.view)
@@ -48,6 +61,7 @@ def api_over(feed: LiveFeed, monkeypatch: pytest.MonkeyPatch) -> Api:
     monkeypatch.setattr("api.throttling.rate_limiter", LocalRateLimiter)
     monkeypatch.setattr("api.views.overview._recent", _Never())
     monkeypatch.setattr("api.views.token_list._matching", _Never())
+    monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(Shelf))
     return Api(feed)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import jsonschema
@@ -10,7 +11,9 @@ from django.http import HttpResponse
 from django.test import Client
 
 from api.pagination import FrozenOrders
-from tests.parts.api_site import ODD, OTHER_USDC, SOLANA, USDC, WETH, Api, api_over, problem, trade
+from swapstats.domain.errors import StoreUnavailable
+from swapstats.ports.order_store import Place
+from tests.parts.api_site import ODD, OTHER_USDC, SOLANA, USDC, WETH, Api, Shelf, api_over, problem, trade
 from tests.parts.live_feed import LiveFeed, traded
 
 
@@ -24,8 +27,8 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Api:
 # The list of tokens
 
 
-def walk(api: Api, query: str, between: Any = lambda: None) -> list[str]:
-    ids, cursor = [], ""
+def walk(api: Api, query: str, between: Any = lambda: None, cursor: str = "") -> list[str]:
+    ids = []
     while cursor is not None:
         body = api.json(f"/api/tokens?{query}&cursor={cursor}")
         ids += [item["token"]["id"] for item in body["items"]]
@@ -64,13 +67,87 @@ def test_pages_by_id_go_on_though_tokens_come_and_go(api: Api) -> None:
     assert [item["token"]["id"] for item in rest["items"]] == [WETH, SOLANA, ODD, "9:0xffff"]
 
 
-def test_an_order_that_is_not_kept_any_more_goes_on_behind_the_last_token(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+class SharedShelf(Shelf):
+    """What one process keeps, another finds."""
+
+    def __init__(self) -> None:
+        self.kept: list[Sequence[Place]] = []
+
+    def keep(self, places: Sequence[Place]) -> str | None:
+        self.kept.append(places)
+        return str(len(self.kept) - 1)
+
+    def find(self, name: str) -> Sequence[Place] | None:
+        return self.kept[int(name)]
+
+
+class AwayShelf(Shelf):
+    def keep(self, places: Sequence[Place]) -> str | None:
+        raise StoreUnavailable("away")
+
+    def find(self, name: str) -> Sequence[Place] | None:
+        raise StoreUnavailable("away")
+
+
+@pytest.mark.parametrize("sort", ["volume_usd", "trades", "price_change_pct", "last_event_at"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_of_several_processes_are_one_list(
+    api: Api, monkeypatch: pytest.MonkeyPatch, sort: str, order: str
 ) -> None:
-    first = api.json("/api/tokens?sort=volume_usd&limit=2")
-    monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders())
-    rest = api.json(f"/api/tokens?sort=volume_usd&limit=2&cursor={first['next_cursor']}")
-    assert [item["token"]["id"] for item in first["items"] + rest["items"]] == [WETH, USDC, SOLANA, OTHER_USDC]
+    """Each page comes from a process that has seen nothing of the ones before."""
+    shelf, moves = SharedShelf(), iter(range(10, 100))
+
+    def another_process() -> None:
+        api.feed.step({ODD: traded(next(moves)), WETH: traded(1)})
+        monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(lambda: shelf))
+
+    another_process()
+    question = f"sort={sort}&order={order}"
+    before = [item["token"]["id"] for item in api.json(f"/api/tokens?{question}")["items"]]
+    assert walk(api, f"{question}&limit=1", another_process) == before
+    assert len(shelf.kept) == 1
+
+
+@pytest.mark.parametrize("shelf", [Shelf, AwayShelf])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("moves_to", [1, 50])
+def test_without_a_kept_order_what_did_not_move_is_neither_missed_nor_repeated(
+    api: Api, monkeypatch: pytest.MonkeyPatch, shelf: type[Shelf], order: str, moves_to: int
+) -> None:
+    """The last token of the first page moves to the other end; the page behind it begins where it was."""
+    question = f"/api/tokens?sort=trades&order={order}&limit=2"
+    monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(shelf))
+    everything = walk(api, f"sort=trades&order={order}&limit=5")
+    first = api.json(question)
+    last_id = first["items"][-1]["token"]["id"]
+    api.feed.step({last_id: traded(moves_to)})
+    monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(shelf))
+    rest = walk(api, f"sort=trades&order={order}&limit=2", cursor=first["next_cursor"])
+    assert [token for token in rest if token != last_id] == [token for token in everything[2:] if token != last_id]
+
+
+def test_tokens_without_a_value_come_last_and_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.feed.step({"1:0x01": traded(0), "1:0x02": traded(0), "9:0x03": traded(0)})
+    api.feed.pass_time(10)
+
+    def another_process() -> None:
+        monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(Shelf))
+
+    for order in ("asc", "desc"):
+        question = f"sort=vwap_usd&order={order}"
+        before = [item["token"]["id"] for item in api.json(f"/api/tokens?{question}")["items"]]
+        assert walk(api, f"{question}&limit=1", another_process) == before
+        assert before[-3:] == ["1:0x01", "1:0x02", "9:0x03"]
+
+
+def test_whoever_asks_the_same_at_once_shares_an_order(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = SharedShelf()
+    monkeypatch.setattr("api.views.token_list._frozen", FrozenOrders(lambda: shelf))
+    for _ in range(20):
+        api.json("/api/tokens?sort=trades&limit=2")
+    assert len(shelf.kept) == 1
+    api.json("/api/tokens?sort=trades&limit=5")
+    assert len(shelf.kept) == 1
 
 
 @pytest.mark.parametrize(

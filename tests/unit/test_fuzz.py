@@ -19,7 +19,8 @@ ANY_CASE = settings(deadline=None, suppress_health_check=[HealthCheck.function_s
 NAMES = ("Accept", "Accept-Encoding", "Authorization", "If-None-Match", "Origin", "X-Forwarded-For", "X-Request-ID")
 
 header_text = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\x00"), max_size=200)
-places = st.tuples(st.text(max_size=60), st.text(max_size=20), st.integers(-5, 2**63 - 1))
+values = st.one_of(st.sampled_from(["", "nan", "inf", "-", "1e999", "²", "9" * 400]), st.text(max_size=20))
+places = st.tuples(st.text(max_size=60), st.text(max_size=20), st.integers(-5, 2**63 - 1), values)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_cursors_that_are_none(api: Api, cursor: str, sort: str) -> None:
 
 @ANY_CASE
 @given(places, st.sampled_from(["id", "trades"]))
-def test_cursors_that_somebody_else_wrote(api: Api, place: tuple[str, str, int], sort: str) -> None:
+def test_cursors_that_somebody_else_wrote(api: Api, place: tuple[str, str, int, str], sort: str) -> None:
     """With the right question in them, and anything as the place."""
     query = {"sort": sort, "limit": "1"}
     ours = api.client.get("/api/tokens", query, headers=bearer()).json()["next_cursor"]
