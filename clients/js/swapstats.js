@@ -26,9 +26,10 @@ const DEFAULTS = {
 export function mergePatch(target, patch) {
   if (!isObject(patch)) return patch;
   const result = isObject(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
+  for (const name of Object.keys(patch)) {
+    const value = patch[name];
     if (value === null) delete result[name];
-    else result[name] = mergePatch(result[name], value);
+    else result[name] = typeof value === "object" ? mergePatch(result[name], value) : value;
   }
   return result;
 }

@@ -1,13 +1,19 @@
 // The leaderboard: a top list that is followed live, filtered and searched here.
 
 import { chain, compact, dollars, shorten, whole, windowSeconds } from "./format.js";
-import { live, onFrame } from "./live.js";
+import { live } from "./live.js";
+import { fill, onFrame, stillness, write } from "./paint.js";
 import { Row } from "./row.js";
 
 const FEW = 100;
 const MANY = 500;
 const REORDER_MS = 1000;
-const HIDDEN_PER_FRAME = 8;
+const ROWS_PER_FRAME = 10;
+const BLANK_PER_FRAME = 8;
+const HIDDEN_AT_ONCE = 4;
+const HIDDEN_EVERY_MS = 100;
+const SPARE_ROWS = 4;
+const MOST_GLIDING = 6;
 
 const element = (id) => document.getElementById(id);
 const windows = document.body.dataset.windows.split(" ");
@@ -20,11 +26,16 @@ table.style.setProperty("--windows", windows.length);
 const wanted = readAddress();
 const rows = new Map();
 const dirty = new Set();
+const blank = new Set();
 let subscription;
 let data;
 let order = [];
 let orderedAt = -Infinity;
+let inSight = [0, 0];
+let hasMoved = true;
+let rowHeight;
 let reorder;
+let rest;
 let mostVolume = 1;
 let corrections = 0;
 
@@ -98,38 +109,71 @@ function tellCorrections(before, latest, changed) {
 
 const draw = onFrame(() => {
   if (!data) return;
+  look();
   drawMarket();
   arrange();
-  for (const id of dirty) {
-    const row = rows.get(id);
-    if (!row) dirty.delete(id);
-    else if (row.visible) drawRow(row, id);
-  }
+  drawSeen();
   drawHidden();
 });
 
-function drawRow(row, id) {
-  dirty.delete(id);
-  const stats = data.tokens[id];
-  if (stats) row.draw(stats, wanted.window, mostVolume, live.now());
+/** A few with each frame, those first that have waited longest: no frame takes long, on a slow machine either. */
+function drawSeen() {
+  const seen = new Set(order.slice(...inSight));
+  const waiting = [...dirty, ...blank].filter((id) => seen.has(id));
+  for (const id of waiting.slice(0, ROWS_PER_FRAME)) drawRow(id);
+  if (waiting.length > ROWS_PER_FRAME) draw();
 }
 
-/** Rows out of sight are brought up to date too, a few with each frame. */
+/** Which rows are in sight, and a few more. Rows are all of one height, so that nobody need watch each of them; and it
+ * is asked only after something moved, for the answer makes the browser lay out the page there and then. */
+function look() {
+  if (!hasMoved || !order.length) return;
+  hasMoved = false;
+  rowHeight = body.firstElementChild.offsetHeight;
+  const first = Math.floor(-body.getBoundingClientRect().top / rowHeight);
+  const last = first + Math.ceil(innerHeight / rowHeight);
+  inSight = [Math.max(0, first - SPARE_ROWS), Math.max(0, last + SPARE_ROWS)];
+}
+
+function moved() {
+  hasMoved = true;
+  draw();
+}
+
+function drawRow(id) {
+  dirty.delete(id);
+  blank.delete(id);
+  const [row, stats] = [rows.get(id), data.tokens[id]];
+  if (row && stats) row.draw(stats, wanted.window, mostVolume, live.now());
+}
+
+/** Rows out of sight are filled soon, and then brought up to date too, a few at a time. */
 function drawHidden() {
-  let left = HIDDEN_PER_FRAME;
-  for (const id of dirty) {
-    if (left-- === 0) return draw();
-    drawRow(rows.get(id), id);
+  for (const id of firstOf(blank, BLANK_PER_FRAME)) drawRow(id);
+  if (blank.size) draw();
+  else if (dirty.size) rest ??= setTimeout(drawOthers, HIDDEN_EVERY_MS);
+}
+
+function drawOthers() {
+  rest = undefined;
+  for (const id of firstOf(dirty, HIDDEN_AT_ONCE)) drawRow(id);
+  draw();
+}
+
+function firstOf(set, count) {
+  const first = [];
+  for (const each of set) {
+    if (first.length === count) break;
+    first.push(each);
   }
+  return first;
 }
 
 /** Puts rows in order, at most once a second, and not while somebody points at them: they would slip away. */
 function arrange() {
   const due = orderedAt + REORDER_MS - performance.now();
-  const isHeld = order.length > 0 && table.matches(":has(tbody :hover), :has(tbody :focus-visible)");
-  if (due > 0 || (isHeld && orderedAt !== -Infinity)) {
-    clearTimeout(reorder);
-    reorder = setTimeout(draw, Math.max(due, 250));
+  if (due > 0 || (order.length > 0 && orderedAt !== -Infinity && isHeld())) {
+    reorder ??= setTimeout(() => ((reorder = undefined), draw()), Math.max(due, 250));
     return;
   }
   orderedAt = performance.now();
@@ -139,35 +183,51 @@ function arrange() {
   tellShown(shown.length);
 }
 
+const isHeld = () => body.matches(":hover") || (body.contains(document.activeElement) && document.activeElement.matches(":focus-visible"));
+
 function place(shown) {
   const isSame = shown.length === order.length && shown.every((id, index) => id === order[index]);
   if (isSame && table.ariaBusy === "false") return;
   table.ariaBusy = "false";
-  const tops = new Map(order.map((id, index) => [id, index]));
+  const before = new Map(order.map((id, index) => [id, index]));
   const keep = new Set(shown);
   for (const [id, row] of rows) if (!keep.has(id)) drop(id, row);
   body.querySelectorAll(".placeholder").forEach((placeholder) => placeholder.remove());
-  shown.forEach((id, index) => settle(id, index, tops.get(id)));
+  shown.forEach(settle);
+  if (!order.length) moved();
   order = shown;
+  glide(before);
 }
 
 function drop(id, row) {
-  row.remove();
+  row.element.remove();
   rows.delete(id);
   dirty.delete(id);
+  blank.delete(id);
 }
 
-function settle(id, index, before) {
+function settle(id, index) {
   let row = rows.get(id);
   if (!row) {
     row = new Row(windows);
     rows.set(id, row);
     row.select(wanted.window);
-    drawRow(row, id);
+    blank.add(id);
   }
   const there = body.children[index];
   if (there !== row.element) body.insertBefore(row.element, there ?? null);
-  row.rank(index + 1, before === undefined ? undefined : before - index);
+  row.rank(index + 1);
+}
+
+/** Rows in sight that changed places slide there, where they are few: more than that is only a flicker. */
+function glide(before) {
+  const first = inSight[0];
+  const gliding = order.slice(...inSight).flatMap((id, index) => {
+    const by = (before.get(id) ?? first + index) - (first + index);
+    return by ? [[rows.get(id), by]] : [];
+  });
+  if (gliding.length > MOST_GLIDING || stillness.matches) return;
+  for (const [row, by] of gliding) row.glide(by * rowHeight);
 }
 
 function drawMarket() {
@@ -182,13 +242,11 @@ function drawMarket() {
     "market-tokens": `${whole(data.total)} ${data.total === 1 ? "token" : "tokens"}`,
     "market-window": wanted.window,
   };
-  for (const [id, text] of Object.entries(words)) {
-    if (element(id).textContent !== text) element(id).textContent = text;
-  }
-  element("market-volume").title = `$${total.volume_usd}`;
+  for (const [id, text] of Object.entries(words)) write(element(id), text);
+  write(element("market-volume"), words["market-volume"], `$${total.volume_usd}`);
   const pressure = element("market-pressure");
   pressure.toggleAttribute("data-empty", total.trades === 0);
-  pressure.style.setProperty("--share", Number(total.buy_volume_usd) / (Number(total.volume_usd) || 1));
+  fill(pressure, Number(total.buy_volume_usd) / (Number(total.volume_usd) || 1));
   drawChains();
 }
 
@@ -243,7 +301,7 @@ function tellShown(count) {
   const words = isFiltered
     ? `${whole(count)} of ${whole(data.ranking.length)} match`
     : `${whole(count)} of ${whole(data.total)} tokens`;
-  if (element("shown").textContent !== words) element("shown").textContent = words;
+  write(element("shown"), words);
   element("more").hidden = wanted.limit === MANY || data.total <= data.ranking.length;
   sayNothing(count, isFiltered);
 }
@@ -325,7 +383,9 @@ body.addEventListener("keydown", (event) => {
 
 // Ages grow though nothing is heard.
 setInterval(() => {
-  for (const row of rows.values()) if (row.visible) row.drawAge(live.now());
+  for (const id of order.slice(...inSight)) rows.get(id).drawAge(live.now());
 }, 1000);
+
+for (const name of ["scroll", "resize"]) addEventListener(name, moved, { passive: true });
 
 follow();

@@ -8,11 +8,16 @@ const UNITS = [
   [1e3, "K"],
 ];
 
+// Made once: a number format is expensive to make.
+const grouped = new Intl.NumberFormat("en");
+const threeDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const cents = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
 /** 12345.678 → "12.3K", three digits and no more. */
 export function compact(value) {
   const number = Number(value);
   const unit = UNITS.find(([size]) => Math.abs(number) >= size * 0.9995);
-  if (!unit) return number === 0 ? "0" : number.toLocaleString("en", { maximumSignificantDigits: 3 });
+  if (!unit) return number === 0 ? "0" : threeDigits.format(number);
   const scaled = number / unit[0];
   return scaled.toFixed(Math.abs(scaled) >= 99.95 ? 0 : Math.abs(scaled) >= 9.995 ? 1 : 2) + unit[1];
 }
@@ -24,7 +29,7 @@ export const dollars = (value) => (value === undefined || value === null ? "–"
 export function price(value) {
   if (value === undefined || value === null) return "–";
   const number = Number(value);
-  if (number >= 100) return `$${number.toLocaleString("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`;
+  if (number >= 100) return `$${cents.format(number)}`;
   if (number >= 1) return `$${number.toFixed(number >= 10 ? 3 : 4)}`;
   if (number === 0) return "$0";
   const zeros = -Math.floor(Math.log10(number)) - 1;
@@ -47,7 +52,7 @@ export function tone(value) {
   return number > 0 ? "up" : number < 0 ? "down" : "flat";
 }
 
-export const whole = (value) => Number(value).toLocaleString("en");
+export const whole = (value) => grouped.format(Number(value));
 
 /** How long ago, in the coarsest telling unit. */
 export function ago(milliseconds) {

@@ -23,6 +23,7 @@ const pulse = element("connection");
 const text = element("connection-text");
 const age = element("connection-age");
 const retry = element("connection-retry");
+let hasHeard = false;
 
 /** Says how things stand, at most once per change for those who listen to it, and every moment for those who see it. */
 function show() {
@@ -31,6 +32,8 @@ function show() {
   if (text.textContent !== words) text.textContent = words;
   if (age.textContent !== detail) age.textContent = detail;
   retry.hidden = live.state !== "waiting";
+  pulse.toggleAttribute("data-beat", state === "live" && hasHeard && !pulse.hasAttribute("data-beat"));
+  hasHeard = false;
 }
 
 function standing() {
@@ -50,6 +53,7 @@ function standing() {
 const seconds = (milliseconds) => `${(Math.max(0, milliseconds) / 1000).toFixed(milliseconds < 9950 ? 1 : 0)} s`;
 
 live.addEventListener("state", show);
+live.addEventListener("tick", () => (hasHeard = true));
 retry.addEventListener("click", () => live.retryNow());
 setInterval(show, 500);
 show();
@@ -65,29 +69,3 @@ element("theme").addEventListener("click", () => {
     // Not kept, but shown.
   }
 });
-
-/** Runs `draw` before the next frame that is painted, however often it is asked to. */
-export function onFrame(draw) {
-  let wanted = false;
-  return () => {
-    if (wanted) return;
-    wanted = true;
-    requestAnimationFrame(() => {
-      wanted = false;
-      draw();
-    });
-  };
-}
-
-const stillness = matchMedia("(prefers-reduced-motion: reduce)");
-const flashes = new WeakMap();
-
-/** Lets a value that rose or fell light up, at most about once a second. */
-export function flash(target, direction) {
-  if (stillness.matches || document.hidden) return;
-  const now = performance.now();
-  if (now - (flashes.get(target) ?? -Infinity) < 900) return;
-  flashes.set(target, now);
-  const wash = direction > 0 ? "var(--up-wash)" : "var(--down-wash)";
-  target.animate([{ backgroundColor: wash }, { backgroundColor: "transparent" }], { duration: 800, easing: "ease-out" });
-}

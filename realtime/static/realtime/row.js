@@ -1,16 +1,10 @@
 // One token in the leaderboard. Only what differs is written to the page.
 
 import { ago, chain, dollars, hue, initials, percent, price, shorten, tone, whole } from "./format.js";
-import { flash } from "./live.js";
+import { fill, flash, write } from "./paint.js";
 
 const MARK_MS = 12_000;
 const template = document.getElementById("row");
-const sight = new IntersectionObserver(
-  (entries) => entries.forEach(({ target, isIntersecting }) => (owners.get(target).visible = isIntersecting)),
-  { rootMargin: "300px 0px" },
-);
-const owners = new WeakMap();
-
 export class Row {
   #parts;
   #shown = {};
@@ -18,10 +12,7 @@ export class Row {
 
   constructor(windows) {
     this.element = template.content.firstElementChild.cloneNode(true);
-    this.visible = true;
     this.#parts = this.#find(windows);
-    owners.set(this.element, this);
-    sight.observe(this.element);
   }
 
   #find(windows) {
@@ -44,24 +35,17 @@ export class Row {
     };
   }
 
-  remove() {
-    sight.unobserve(this.element);
-    this.element.remove();
-  }
-
   /** Which window's change is shown where there is room for only one. */
   select(window) {
     for (const [name, cell] of Object.entries(this.#parts.changes)) cell.classList.toggle("secondary", name !== window);
   }
 
-  rank(place, moved) {
+  rank(place) {
     this.#text("rank", String(place));
-    if (moved && this.visible && Math.abs(moved) < 40) this.#glide(moved);
   }
 
-  #glide(rows) {
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    const distance = rows * this.element.offsetHeight;
+  /** Slides to its place from one that is so many pixels away. */
+  glide(distance) {
     this.element.animate([{ transform: `translateY(${distance}px)` }, { transform: "none" }], {
       duration: 420,
       easing: "cubic-bezier(.2, .8, .2, 1)",
@@ -124,14 +108,14 @@ export class Row {
     const words = percent(sums?.price_change_pct);
     if (this.#shown[`change ${name}`] === words) return;
     this.#shown[`change ${name}`] = words;
-    cell.textContent = words;
+    write(cell, words);
     for (const each of ["up", "down", "flat"]) cell.classList.toggle(each, each === tone(sums?.price_change_pct));
   }
 
   #text(part, words, title) {
     if (this.#shown[part] !== words) {
       this.#shown[part] = words;
-      this.#parts[part].textContent = words;
+      write(this.#parts[part], words);
     }
     if (title !== undefined && this.#shown[`${part} title`] !== title) {
       this.#shown[`${part} title`] = title;
@@ -143,6 +127,6 @@ export class Row {
     const rounded = Math.round(share * 200) / 200;
     if (this.#shown[part] === rounded) return;
     this.#shown[part] = rounded;
-    this.#parts[part].style.setProperty("--share", rounded);
+    fill(this.#parts[part], rounded);
   }
 }

@@ -2,7 +2,8 @@
 
 import { ago, chain, compact, dollars, hue, initials, percent, price, shorten, time, tone, whole } from "./format.js";
 import { History } from "./history.js";
-import { flash, live, onFrame } from "./live.js";
+import { live } from "./live.js";
+import { fill, flash, onFrame, write } from "./paint.js";
 
 const element = (id) => document.getElementById(id);
 const page = element("token");
@@ -53,11 +54,6 @@ const draw = onFrame(() => {
   write(element("version"), `version ${data.seq}`);
 });
 
-function write(target, words, title) {
-  if (target.textContent !== words) target.textContent = words;
-  if (title !== undefined && target.title !== title) target.title = title;
-}
-
 function drawToken(token) {
   if (shown.token === token) return;
   shown.token = token;
@@ -97,7 +93,7 @@ function drawWindow(fields, sums) {
   write(fields.vwap, price(sums.vwap_usd), sums.vwap_usd ? `$${sums.vwap_usd}` : "");
   write(fields.tokens, compact(sums.volume_token), sums.volume_token);
   fields.pressure.toggleAttribute("data-empty", sums.trades === 0);
-  fields.pressure.style.setProperty("--share", Number(sums.buy_volume_usd) / (Number(sums.volume_usd) || 1));
+  fill(fields.pressure, Number(sums.buy_volume_usd) / (Number(sums.volume_usd) || 1));
   for (const edge of ["from", "to"]) {
     write(fields[edge], time(sums[edge], live.now()), sums[edge]);
     fields[edge].dateTime = sums[edge];
