@@ -96,13 +96,13 @@ def _sizes(engine: ClickHouseServer) -> list[Figure]:
     with Connection(engine.dsn() + "&send_receive_timeout=900") as connection:
         rows = connection.query("SELECT count() FROM raw_swaps")[0][0]
         sizes = {}
-        for table in ("raw_swaps", "swap_minutes"):
+        for table in ("raw_swaps", "minute_candles"):
             connection.query(f"OPTIMIZE TABLE {table} FINAL")
             where = f"database = 'swaps' AND table = '{table}' AND active"
             sizes[table] = connection.query(f"SELECT sum(bytes_on_disk) FROM system.parts WHERE {where}")[0][0]
     return [
         ("bytes of a raw swap on disk", f"{sizes['raw_swaps'] / rows:.0f}"),
-        ("bytes of minute candles on disk per raw swap", f"{sizes['swap_minutes'] / rows:.0f}"),
+        ("bytes of minute candles on disk per raw swap", f"{sizes['minute_candles'] / rows:.0f}"),
     ]
 
 
@@ -120,7 +120,7 @@ def history(engine: ClickHouseServer, rows: int) -> list[Figure]:
         inserts = insert_times(archive, rows)
         pool = Pool(partial(Connection, engine.dsn()), 2, 5)
         reader = ClickHouseHistory(pool)
-        tokens = [Token(1, name) for (name,) in connection.query("SELECT DISTINCT token_address FROM swap_days")]
+        tokens = [Token(1, name) for (name,) in connection.query("SELECT DISTINCT token_address FROM day_candles")]
         candles = ask(lambda dice: _candles(reader, dice, tokens, start_ms))
         trades = ask(lambda dice: reader.trades(dice.choice(tokens), None, 100))
         pool.close()

@@ -21,12 +21,12 @@ MAX_COPIES = 100_000
 """How many copies of its trades one page may have in the log."""
 
 _STORED_IN = {
-    Interval.MINUTE: "swap_minutes",
-    Interval.MINUTES_5: "swap_minutes",
-    Interval.MINUTES_15: "swap_minutes",
-    Interval.HOUR: "swap_hours",
-    Interval.HOURS_4: "swap_hours",
-    Interval.DAY: "swap_days",
+    Interval.MINUTE: "minute_candles",
+    Interval.MINUTES_5: "minute_candles",
+    Interval.MINUTES_15: "minute_candles",
+    Interval.HOUR: "hour_candles",
+    Interval.HOURS_4: "hour_candles",
+    Interval.DAY: "day_candles",
 }
 
 _CANDLES = """
@@ -51,7 +51,7 @@ ORDER BY span
 """
 
 _KNOWN = """
-SELECT 1 FROM swap_days WHERE chain_id = %(chain_id)s AND token_address = %(address)s
+SELECT 1 FROM day_candles WHERE chain_id = %(chain_id)s AND token_address = %(address)s
 UNION ALL
 SELECT 1 FROM raw_swaps WHERE chain_id = %(chain_id)s AND token_address = %(address)s
 LIMIT 1

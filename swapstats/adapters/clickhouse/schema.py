@@ -1,6 +1,7 @@
 """The archive's tables: versioned SQL, applied in order and recorded, and the retention that the configuration says.
 
-In the SQL files `{on_cluster}`, `{engine:MergeTree}` and `{storage_policy}` stand for what depends on the deployment.
+In the SQL files `{on_cluster}`, `{engine:MergeTree}` and `{storage_policy}` stand for what depends on the deployment, and
+`{caught_up:table}` for a statement that waits, on a cluster, until every server has all of a table.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from swapstats.domain.errors import ArchiveError
 COLD_VOLUME = "cold"
 DDL_SETTINGS = {"distributed_ddl_task_timeout": 120, "alter_sync": 2}
 
-_PLACEHOLDER = re.compile(r"\{(on_cluster|storage_policy|engine):?([^}]*)\}")
+_PLACEHOLDER = re.compile(r"\{(on_cluster|storage_policy|engine|caught_up):?([^}]*)\}")
 _FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
@@ -169,17 +170,21 @@ class Schema:
         return str(self._server.query(f"SELECT engine_full FROM system.tables WHERE {where}")[0][0])  # noqa: S608
 
     def _run(self, statement: str) -> None:
-        self._server.query(self._fill(statement), settings=DDL_SETTINGS)
+        if sql := self._fill(statement):
+            self._server.query(sql, settings=DDL_SETTINGS)
 
     def _fill(self, statement: str) -> str:
         return _PLACEHOLDER.sub(lambda match: self._value(match[1], match[2]), statement)
 
     def _value(self, name: str, argument: str) -> str:
+        cluster = self._deployment.cluster
         if name == "on_cluster":
-            return f"ON CLUSTER '{self._deployment.cluster}'" if self._deployment.cluster else ""
+            return f"ON CLUSTER '{cluster}'" if cluster else ""
+        if name == "caught_up":
+            return f"SYSTEM SYNC REPLICA ON CLUSTER '{cluster}' {argument}" if cluster else ""
         if name == "storage_policy":
             return f", storage_policy = '{self._deployment.storage_policy}'" if self._has_policy() else ""
-        return engine(argument, replicated=bool(self._deployment.cluster))
+        return engine(argument, replicated=bool(cluster))
 
     def _has_policy(self) -> bool:
         policy = self._deployment.storage_policy

@@ -44,8 +44,8 @@ def _sql(name: str, **values: str) -> str:
 
 _CANDLES = (
     _sql("minutes"),
-    _sql("wider", narrower="swap_minutes", wider="swap_hours", rounding="toStartOfHour"),
-    _sql("wider", narrower="swap_hours", wider="swap_days", rounding="toStartOfDay"),
+    _sql("wider", narrower="minute_candles", wider="hour_candles", rounding="toStartOfHour"),
+    _sql("wider", narrower="hour_candles", wider="day_candles", rounding="toStartOfDay"),
 )
 """In this order: each is computed from the one before."""
 

@@ -2,7 +2,7 @@
 -- copies are, the earliest tells its amounts, and a removal among them takes it out. Copies that disagree about token or
 -- minute are told apart. A minute that ever had a late copy has a late row, be it empty, to replace an older one.
 -- Keys are packed into wide integers, since aggregating by tuples and long strings costs several times as much.
-INSERT INTO swap_minutes
+INSERT INTO minute_candles
 (
     chain_id, token_address, start, late, swaps, buys, buy_usd_e6, sell_usd_e6, token_e18,
     open_place, open_usd_e6, open_token_e18, high_usd_e6, high_token_e18,
