@@ -1,7 +1,7 @@
 """The rate limiter's contract, as ports/rate_limiter.py says it: shared on Redis's clock, local without Redis."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -70,6 +70,25 @@ def test_two_processes_share_one_bucket(redis_url: str) -> None:
         limiters = [RedisRateLimiter(client, "test:", LocalRateLimiter()) for client in (one, other)]
         with ThreadPoolExecutor(8) as pool:
             assert sum(pool.map(take, range(400))) == 20
+
+
+def test_four_hundred_in_a_second_give_the_burst_and_what_is_refilled(redis_url: str) -> None:
+    """Of one `sub`, from two processes whose clocks are two seconds apart."""
+    size = BucketSize(50, 200)
+    clocks: list[Callable[[], float]] = [time.monotonic, lambda: time.monotonic() + 2]
+
+    def take(number: int) -> bool:
+        return limiters[number % 2].take("sub:x", size).is_allowed
+
+    with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as other, ThreadPoolExecutor(8) as pool:
+        limiters = [
+            RedisRateLimiter(client, "test:", LocalRateLimiter(clock), clock)
+            for client, clock in zip((one, other), clocks, strict=True)
+        ]
+        began = time.monotonic()
+        allowed = sum(pool.map(take, range(400)))
+        took = time.monotonic() - began
+    assert 200 <= allowed <= min(400, 200 + 50 * took)
 
 
 def test_a_script_that_was_forgotten_and_a_connection_that_broke_are_no_matter(redis_url: str) -> None:
