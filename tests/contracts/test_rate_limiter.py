@@ -102,6 +102,42 @@ def test_a_script_that_was_forgotten_and_a_connection_that_broke_are_no_matter(r
         assert limiter.take("a", SLOW).remaining == 16
 
 
+def test_a_reply_that_comes_too_late_is_nobodys(own_redis: RedisServer) -> None:
+    now = [1_000.0]
+    with Redis.from_url(own_redis.url(), socket_timeout=0.2, socket_connect_timeout=0.2) as client:
+        limiter = RedisRateLimiter(client, "test:", LocalRateLimiter(), lambda: now[0])
+        assert limiter.take("a", SLOW, 5).remaining == 15
+        own_redis.pause()
+        limiter.take("a", SLOW)
+        own_redis.process.resume()
+        now[0] += 1.1
+        assert [limiter.take("b", SLOW).remaining for _ in range(3)] == [19, 18, 17]
+
+
+def test_a_master_that_became_a_replica_is_asked_for_no_longer(own_redis: RedisServer) -> None:
+    now = [1_000.0]
+    with Redis.from_url(own_redis.url(), socket_timeout=0.2) as client, Redis.from_url(own_redis.url()) as operator:
+        limiter = RedisRateLimiter(client, "test:", LocalRateLimiter(), lambda: now[0])
+        assert limiter.take("a", SLOW).remaining == 19
+        operator.replicaof("127.0.0.1", "1")
+        assert [limiter.take("a", SLOW).remaining for _ in range(2)] == [19, 18]
+        operator.replicaof("NO", "ONE")
+        now[0] += 1.1
+        assert limiter.take("a", SLOW).remaining == 18
+
+
+def test_what_else_the_server_sends_is_no_reply(redis_url: str) -> None:
+    """As in the third version of its protocol, whenever it likes."""
+    with Redis.from_url(redis_url, protocol=3) as client:
+        limiter = RedisRateLimiter(client, "test:", LocalRateLimiter())
+        assert limiter.take("a", SLOW).remaining == 19
+        line = limiter._script._idle[0]
+        line.ask("CLIENT", "TRACKING", "ON", "BCAST")
+        with Redis.from_url(redis_url) as other:
+            other.set("anything", "new")
+        assert [limiter.take("a", SLOW).remaining for _ in range(2)] == [18, 17]
+
+
 def test_full_buckets_are_not_kept(redis_url: str) -> None:
     with Redis.from_url(redis_url) as client:
         RedisRateLimiter(client, "test:", LocalRateLimiter()).take("a", BucketSize(10, 100))
