@@ -90,6 +90,20 @@ class ConsumerGroup(models.Model):
         return self.name
 
 
+class Refusal(models.Model):
+    """Who was refused lately, and why."""
+
+    who = models.CharField(max_length=300, primary_key=True)
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "refused caller"
+
+    def __str__(self) -> str:
+        return self.who
+
+
 class DeadLetter(models.Model):
     """An invalid record where it is kept; `place` is PARTITION:OFFSET in the topic of dead letters."""
 

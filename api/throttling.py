@@ -32,15 +32,21 @@ class TokenBucketThrottle(BaseThrottle):
         return self._verdict.retry_after_s
 
 
-def take(caller: Caller | None, environ: Mapping[str, Any]) -> Verdict:
-    """Count one request, of the caller or else of the address that it comes from."""
-    limits = load_config().rate_limit
+def who_asks(caller: Caller | None, environ: Mapping[str, Any]) -> str:
+    """Whose allowance a request is of: the caller's, or else that of the address that it comes from."""
     if caller:
-        terms = client_registry().terms(caller.subject)
-        own = terms.limits if terms else None
-        return _take(f"sub:{caller.subject}", own or limits.by_jwt)
+        return f"sub:{caller.subject}"
     peer, forwarded = environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", "")
-    return _take(f"ip:{rate_key(client_address(peer, forwarded, limits.trusted_proxies))}", limits.by_ip)
+    return f"ip:{rate_key(client_address(peer, forwarded, load_config().rate_limit.trusted_proxies))}"
+
+
+def take(caller: Caller | None, environ: Mapping[str, Any]) -> Verdict:
+    """Count one request."""
+    limits, who = load_config().rate_limit, who_asks(caller, environ)
+    if not caller:
+        return _take(who, limits.by_ip)
+    terms = client_registry().terms(caller.subject)
+    return _take(who, (terms.limits if terms else None) or limits.by_jwt)
 
 
 def _take(key: str, bucket: Bucket | BucketSize) -> Verdict:

@@ -40,6 +40,8 @@ class SharedAllowance(NamedTuple):
 
     async def take(self, caller: Caller | None, scope: Mapping[str, Any]) -> bool:
         """Whether one more connection or subscribe message is within the allowance; it counts if so."""
-        who = f"sub:{caller.subject}" if caller else f"ip:{self.address_of(scope)}"
-        verdict = await asyncio.to_thread(self.limiter().take, f"ws:{who}", self.size)
+        verdict = await asyncio.to_thread(self.limiter().take, f"ws:{self.who(caller, scope)}", self.size)
         return verdict.is_allowed
+
+    def who(self, caller: Caller | None, scope: Mapping[str, Any]) -> str:
+        return f"sub:{caller.subject}" if caller else f"ip:{self.address_of(scope)}"

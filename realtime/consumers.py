@@ -30,6 +30,8 @@ LAST_WORDS_S = 1.0
 
 LEEWAY_S = 30
 """By how much `Caller.expires_at_s` lies after the token's own end."""
+NOTED = (ByeReason.NOT_AUTHENTICATED, ByeReason.TOKEN_EXPIRED, ByeReason.RATE_LIMITED)
+"""The refusals that operators are shown."""
 NO_LAYER = "none: clients never join the channel layer"
 
 Message = Mapping[str, Any]
@@ -136,6 +138,7 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
             if request and not self._leaving:
                 self._session.do(request)
         else:
+            self._note(self._caller, ByeReason.RATE_LIMITED)
             text = "Too many subscriptions of this token or address lately; try again in a moment"
             self._session.refuse(MessageRefused(ErrorCode.RATE_LIMITED, text, request.id))
 
@@ -149,8 +152,9 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
         except _Refused as error:
             refused = error
         if not await self._is_within_allowance(caller):
-            raise _Refused(ByeReason.RATE_LIMITED, CloseCode.RATE_LIMITED)
+            refused = _Refused(ByeReason.RATE_LIMITED, CloseCode.RATE_LIMITED)
         if refused:
+            self._note(caller, refused.args[0])
             raise refused
         if refusal := self._service.refusal():
             raise _Refused(*refusal)
@@ -159,6 +163,10 @@ class SwapConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # Channels has
     async def _is_within_allowance(self, caller: Caller | None) -> bool:
         allowance = self._service.allowance
         return allowance is None or await allowance.take(caller, self.scope)
+
+    def _note(self, caller: Caller | None, reason: ByeReason) -> None:
+        if self._service.allowance and reason in NOTED:
+            self._service.note_refusal(self._service.allowance.who(caller, self.scope), f"ws:{reason}")
 
     async def _known_caller(self) -> Caller | None:
         """Raises _Refused."""

@@ -49,7 +49,8 @@ class Client(Protocol):
 
 class Service:
     """Attached to the event loop of its clients, from the first one that comes to the last that leaves. Without an
-    `admission` everybody may come in; without an `allowance` as often as they like."""
+    `admission` everybody may come in; without an `allowance` as often as they like.
+    `note_refusal` hears who was refused, and why."""
 
     def __init__(
         self,
@@ -60,10 +61,12 @@ class Service:
         now_ms: Callable[[], int] = wall_clock_ms,
         admission: Admission | None = None,
         allowance: SharedAllowance | None = None,
+        note_refusal: Callable[[str, str], None] = lambda who, why: None,
     ) -> None:
         self.settings = settings
         self.admission = admission
         self.allowance = allowance
+        self.note_refusal = note_refusal
         self.hub = Hub(view)
         metrics.CLIENTS_LIMIT.set(settings.max_conn)
         limits = Limits(settings.max_conn, settings.max_subscriptions, int(settings.max_message_bytes))

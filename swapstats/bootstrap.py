@@ -50,6 +50,7 @@ from swapstats.adapters.redis.live_store import RedisLiveReader, RedisLiveWriter
 from swapstats.adapters.redis.login_attempts import CachedLoginAttempts
 from swapstats.adapters.redis.order_store import RedisOrderStore
 from swapstats.adapters.redis.rate_limiter import RedisRateLimiter
+from swapstats.adapters.redis.refusal_log import RedisRefusalLog
 from swapstats.adapters.redis.session import RedisSession
 from swapstats.adapters.redis.ticket_store import RedisTicketStore
 from swapstats.adapters.redis.update_feed import ChannelLayerReceiver, ChannelLayerSender
@@ -62,12 +63,14 @@ from swapstats.ports.live_store import LiveReader
 from swapstats.ports.login_attempts import LoginAttempts
 from swapstats.ports.order_store import OrderStore
 from swapstats.ports.rate_limiter import BucketSize, RateLimiter
+from swapstats.ports.refusal_log import RefusalLog
 from swapstats.ports.swap_archive import ArchiveReader, ArchiveReplay, ArchiveSchema
 from swapstats.ports.swap_sink import OnSent, SwapSink
 from swapstats.ports.swap_source import SourceIdentity, SwapSource
 from swapstats.ports.ticket_store import TicketStore
 from swapstats.ports.token_verifier import TokenVerifier
 from swapstats.ports.update_feed import UpdateReceiver, UpdateSender
+from swapstats.refusals import Refusals
 
 CHECKPOINTS_OUTLIVE_WINDOWS_MS = 3_600_000
 
@@ -132,7 +135,8 @@ def websocket_service() -> Service:
     trusted = config.rate_limit.trusted_proxies
     allowance = SharedAllowance(rate_limiter, size, lambda scope: rate_key(scope_address(scope, trusted)))
     windows = list(config.app.windows)
-    return Service(feed.view, token_ranking(), windows, config.api.ws, feed.now_ms, admission, allowance)
+    note = refusals().note
+    return Service(feed.view, token_ranking(), windows, config.api.ws, feed.now_ms, admission, allowance, note)
 
 
 @_once_per_process
@@ -167,6 +171,17 @@ def login_attempts() -> LoginAttempts:
 @_once_per_process
 def ticket_store() -> TicketStore:
     return RedisTicketStore(_impatient_client(), load_config().stores.redis.prefix)
+
+
+@_once_per_process
+def refusals() -> Refusals:
+    """Told to the log by `swapstats.operations`."""
+    return Refusals()
+
+
+@_once_per_process
+def refusal_log() -> RefusalLog:
+    return RedisRefusalLog(_impatient_client(), load_config().stores.redis.prefix)
 
 
 @_once_per_process

@@ -20,7 +20,7 @@ from swapstats.adapters.system.watch import watch
 from swapstats.alerting.alerter import Alerter
 from swapstats.alerting.gate import Gate
 from swapstats.alerting.log_handler import AlertHandler
-from swapstats.bootstrap import clickhouse, client_registry
+from swapstats.bootstrap import clickhouse, client_registry, refusal_log, refusals
 from swapstats.domain.errors import PartError
 from swapstats.logs.secrets import Redactor
 from swapstats.ports.alert_channel import AlertChannel
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 DISKS_EVERY_S = 60.0
 CLIENTS_EVERY_S = 2.0
 """How soon a revoked token is refused, and how soon limits of a client's own count, by all web processes."""
+REFUSALS_EVERY_S = 2.0
 
 _begun: set[int] = set()
 _beginning = threading.Lock()
@@ -57,6 +58,7 @@ def operate_web(config: Config) -> None:
             _begun.add(os.getpid())
             _begin(config, "web")
             watch("clients", client_registry().refresh, CLIENTS_EVERY_S)
+            watch("refusals", lambda: refusals().tell(refusal_log()), REFUSALS_EVERY_S)
 
 
 def alert_channel(config: Config) -> AlertChannel | None:

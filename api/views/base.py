@@ -7,8 +7,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api.auth import caller_of
 from api.compression import compress
-from api.throttling import limit_headers
+from api.throttling import limit_headers, who_asks
+from swapstats.bootstrap import refusals
 
 
 class ApiView(APIView):
@@ -30,6 +32,9 @@ class ApiView(APIView):
         if verdict:
             for name, value in limit_headers(verdict):
                 response.headers[name] = value
+        if response.status_code in (401, 429):
+            who = who_asks(caller_of(request), request.META)
+            refusals().note(who, response.data["code"])
         final = super().finalize_response(request, response, *args, **kwargs)
         final.add_post_render_callback(lambda rendered: compress(request, rendered))
         return final
