@@ -14,6 +14,13 @@ from tests.browser.conftest import Site
 pytestmark = pytest.mark.browser
 
 
+CUT_OFF = """() => [...document.querySelectorAll("td, th, button, .market dd")]
+    .filter((each) => each.checkVisibility() && each.getBoundingClientRect().right > innerWidth)
+    .filter((each) => !each.closest(".chains, .scroller"))
+    .map((each) => each.outerHTML)"""
+"""What reaches out of the page, apart from what can be scrolled."""
+
+
 def api(site: Site, path: str) -> Any:
     with urllib.request.urlopen(f"{site.url}/api/{path}") as answer:  # noqa: S310 - our own, on loopback
         return json.load(answer)
@@ -113,6 +120,28 @@ def test_sorting_filtering_and_searching(site: Site, page: Page) -> None:
     expect(page.locator("#nothing")).to_contain_text("Nothing here by that name")
 
 
+def test_gainers_and_losers_are_one_touch_away(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    expect(page.locator("#rows tr")).to_have_count(60)
+    for name, order in (("Losers", "ascending"), ("Gainers", "descending")):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        expect(page.locator('th[data-sort="price_change_pct"][data-window="5m"]')).to_have_attribute("aria-sort", order)
+        sort = "asc" if order == "ascending" else "desc"
+        first = api(site, f"overview?windows=5m&limit=1&sort=price_change_pct&order={sort}")["windows"]["5m"][0]
+        expect(page.locator("#rows tr:first-child .token")).to_have_attribute("title", first["token"]["id"])
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1440, 2560])
+def test_every_width_is_wide_enough(site: Site, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for path in ("/", f"/tokens/{site.leader}"):
+        page.goto(site.url + path)
+        expect(page.locator("#connection-text")).to_have_text("Live")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(CUT_OFF) == []
+
+
 def test_everything_can_be_done_from_the_keyboard(site: Site, page: Page) -> None:
     page.goto(site.url)
     expect(page.locator("#rows tr")).to_have_count(60)
@@ -155,8 +184,9 @@ def test_a_server_that_ends_in_good_order_says_so(site: Site, page: Page) -> Non
     expect(page.locator("#connection-text")).to_have_text("Live")
     assert site.web.stop() == 0
     expect(page.locator("#connection-text")).to_have_text("Server restarting")
+    expect(page.locator("#connection-retry")).to_be_visible()
     site.web.start()
-    page.locator("#connection-retry").click()
+    page.locator("#connection-retry").dispatch_event("click")  # it may have come back by itself meanwhile
     expect(page.locator("#connection-text")).to_have_text("Live")
 
 

@@ -254,6 +254,7 @@ function drawMarket() {
 
 function mark() {
   for (const button of element("windows").children) button.ariaPressed = String(button.dataset.window === wanted.window);
+  for (const button of element("rankings").children) button.ariaPressed = String(leads(button.dataset));
   for (const header of headers) {
     const isSorted = header.dataset.sort === wanted.sort && (header.dataset.window ?? wanted.sortWindow) === wanted.sortWindow;
     header.toggleAttribute("aria-sort", isSorted);
@@ -263,6 +264,8 @@ function mark() {
   for (const row of rows.values()) row.select(wanted.window);
   for (const id of rows.keys()) dirty.add(id);
 }
+
+const leads = ({ sort, order }) => sort === wanted.sort && order === wanted.order && wanted.window === wanted.sortWindow;
 
 function drawChains() {
   const ids = Object.keys(data.chains);
@@ -323,6 +326,13 @@ function sayNothing(count, isFiltered) {
 element("windows").addEventListener("click", ({ target }) => {
   if (!target.dataset.window) return;
   wanted.window = wanted.sortWindow = target.dataset.window;
+  follow();
+});
+
+element("rankings").addEventListener("click", ({ target }) => {
+  const { sort, order } = target.dataset;
+  if (!sort) return;
+  Object.assign(wanted, { sort, order, sortWindow: wanted.window });
   follow();
 });
 

@@ -2,8 +2,10 @@
 
 import { SwapStats } from "../swapstats-client/swapstats.js";
 import { credentials, isAsking } from "./account.js";
+import { ago } from "./format.js";
 
 const STALE_AFTER_MS = 5000;
+const MINUTES_FROM_MS = 120_000;
 const REASONS = {
   server_shutdown: "Server restarting",
   slow_consumer: "This page fell behind",
@@ -50,7 +52,10 @@ function standing() {
   return { state: "live", words: "Live", detail: seconds(behind) };
 }
 
-const seconds = (milliseconds) => `${(Math.max(0, milliseconds) / 1000).toFixed(milliseconds < 9950 ? 1 : 0)} s`;
+function seconds(milliseconds) {
+  if (milliseconds >= MINUTES_FROM_MS) return ago(milliseconds);
+  return `${(Math.max(0, milliseconds) / 1000).toFixed(milliseconds < 9950 ? 1 : 0)} s`;
+}
 
 live.addEventListener("state", show);
 live.addEventListener("tick", () => (hasHeard = true));
