@@ -6,10 +6,10 @@ A topic that nobody follows costs nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 from realtime.outbox import Outbox, Subscription
-from realtime.stream import Source, Stream, Version
+from realtime.stream import Source, Stream
 from realtime.view import LiveView
 from swapstats.domain.errors import ViewNotReady
 
@@ -83,19 +83,17 @@ class Hub:
         self._refresh(stream)
         if (current := stream.current) is None:
             return 0
-        dropped = 0
-        for follower in self._behind(stream, current):
-            self._round[follower.outbox] = None
-            dropped += follower.outbox.mark(follower)
+        dropped, at, due = 0, current.at, self._round
+        for follower in self._followers[stream]:
+            if follower.sent is None or follower.sent.at != at:
+                due[follower.outbox] = None
+                dropped += follower.outbox.mark(follower)
         return dropped
-
-    def _behind(self, stream: Stream, current: Version) -> Iterator[Subscription]:
-        return (follower for follower in self._followers[stream] if current.is_news(follower.sent))
 
     def _refresh(self, stream: Stream) -> None:
         """Continuity once lost, a follower gets a snapshot; until the view is loaded again it keeps what it has."""
         try:
-            stream.current = Version(stream.source)
+            stream.refresh()
             self._unready.discard(stream)
         except ViewNotReady:
             self._unready.add(stream)

@@ -60,21 +60,18 @@ class Outbox:
         self._replies.clear()
         patches: list[str] = []
         for subscription in self._due:
-            _take(subscription, frames, patches)
+            current, sent = subscription.stream.current, subscription.sent
+            if current is None:
+                continue
+            patch = current.patch_from(sent) if sent else None
+            if patch is None:
+                frames.append(current.snapshot())
+            elif patch:
+                patches.append(patch)
+            else:
+                continue
+            subscription.sent = current
         self._due.clear()
         if patches:
             frames.append(patches_frame(ts, patches))
         return frames
-
-
-def _take(subscription: Subscription, snapshots: list[str], patches: list[str]) -> None:
-    current, sent = subscription.stream.current, subscription.sent
-    if current is None:
-        return
-    if sent is None or not current.continues(sent):
-        snapshots.append(current.snapshot())
-    elif patch := current.patch_from(sent):
-        patches.append(patch)
-    else:
-        return
-    subscription.sent = current

@@ -8,6 +8,8 @@ patch carries entries and exits as members of `tokens`, and moves as a new `rank
 chain has. A token's `reorg_seq` grows whenever a retraction corrected it.
 """
 
+import msgspec
+
 from realtime.merge_patch import Json, diff, diff_stats
 from realtime.ranking import Order, Ranking, Total
 from realtime.stats_body import rfc3339, stats_body
@@ -59,21 +61,16 @@ class Overview:
         last = self._state
         if last is None:
             return State(self._epoch, 1, 0, body)
-        if not self.patch(last.content, body):
+        if not _difference(last.content, body):
             return last._replace(content=body)
         return State(self._epoch, last.seq + 1, last.reorg_seq + _corrections(last.content, body), body)
 
     def body(self, content: Json) -> Json:
         return content
 
-    def patch(self, old: Json, new: Json) -> Json:
-        heads = {name: value for name, value in new.items() if name not in ("as_of", "tokens")}
-        patch = diff({name: old[name] for name in heads}, heads)
-        rows = {token_id: _diff_row(old["tokens"].get(token_id), row) for token_id, row in new["tokens"].items()}
-        gone = {token_id: None for token_id in old["tokens"] if token_id not in new["tokens"]}
-        if tokens := gone | {token_id: change for token_id, change in rows.items() if change}:
-            patch["tokens"] = tokens
-        return patch | {"as_of": new["as_of"]} if patch else patch
+    def patch(self, old: Json, new: Json) -> str:
+        change = _difference(old, new)
+        return msgspec.json.encode(change).decode() if change else ""
 
     def _shows(self, window: str) -> bool:
         return self.windows is None or window in self.windows
@@ -96,6 +93,16 @@ def _total_body(total: Total) -> Json:
         "buys": total.buys,
         "sells": total.sells,
     }
+
+
+def _difference(old: Json, new: Json) -> Json:
+    heads = {name: value for name, value in new.items() if name not in ("as_of", "tokens")}
+    patch = diff({name: old[name] for name in heads}, heads)
+    rows = {token_id: _diff_row(old["tokens"].get(token_id), row) for token_id, row in new["tokens"].items()}
+    gone = {token_id: None for token_id in old["tokens"] if token_id not in new["tokens"]}
+    if tokens := gone | {token_id: change for token_id, change in rows.items() if change}:
+        patch["tokens"] = tokens
+    return patch | {"as_of": new["as_of"]} if patch else patch
 
 
 def _diff_row(old: Json | None, new: Json) -> Json:

@@ -249,8 +249,18 @@ ClientMessage = _Message
 _encoder = msgspec.json.Encoder()
 
 
-def encode(message: ServerMessage | Patch) -> str:
+def encode(message: ServerMessage) -> str:
     return _encoder.encode(message).decode()
+
+
+def patch_item(topic: str, epoch: str, prev: int, seq: int, data: str, reason: str | None) -> str:
+    """What `encode` makes of a `Patch`, whose data are encoded already."""
+    ending = f',"reason":"{reason}"}}' if reason else "}"
+    return f'{{"topic":{_text(topic)},"epoch":{_text(epoch)},"prev":{prev},"seq":{seq},"data":{data}{ending}'
+
+
+def _text(value: str) -> str:
+    return _encoder.encode(value).decode()
 
 
 def patches_frame(ts: str, items: Sequence[str]) -> str:

@@ -157,8 +157,10 @@ class _Ticker:
         if self._telling:
             self._again = True
         elif self._flush is None:
-            soon = self._loop.time() + GATHER_SHARE * self._tick_s
-            self._flush = self._loop.call_at(max(soon, self._last + self._tick_s), self._on_flush)
+            self._plan(GATHER_SHARE * self._tick_s)
+
+    def _plan(self, in_s: float) -> None:
+        self._flush = self._loop.call_at(max(self._loop.time() + in_s, self._last + self._tick_s), self._on_flush)
 
     def _on_flush(self) -> None:
         self._flush = None
@@ -180,7 +182,7 @@ class _Ticker:
             metrics.FLUSH.observe((self._loop.time() - self._last) * 1000)
             if self._again:
                 self._again = False
-                self._note(frozenset())
+                self._plan(0)  # what came during the round has waited long enough
 
     def _on_sweep(self) -> None:
         """Also looks after streams that waited for the live view, for whom nothing changed."""

@@ -2,8 +2,7 @@
 
 from realtime import figures
 from realtime.figures import Figures
-from realtime.merge_patch import Json
-from realtime.stream import State
+from realtime.stream import Json, State
 from realtime.view import LiveView
 
 
@@ -13,15 +12,20 @@ class TokenStats:
         self.token_id = token_id
         self.windows = windows
         self._view = view
+        self._last: State | None = None
 
     def read(self) -> State:
         """Raises ViewNotReady."""
         token = self._view.opening(self.token_id)
-        now = figures.figures(token, self._view.symbols.matches(token.symbol), self.windows)
-        return State(token.epoch, token.seq, token.reorg_seq, now)
+        matches = self._view.symbols.matches(token.symbol)
+        last = self._last
+        if last is None or last.content.view is not token or last.content.symbol_matches != matches:
+            now = figures.figures(token, matches, self.windows)
+            last = self._last = State(token.epoch, token.seq, token.reorg_seq, now)
+        return last
 
     def body(self, content: Figures) -> Json:
         return figures.body(content)
 
-    def patch(self, old: Figures, new: Figures) -> Json:
+    def patch(self, old: Figures, new: Figures) -> str:
         return figures.patch(old, new)

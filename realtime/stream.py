@@ -3,7 +3,7 @@ many clients they go to, and only if somebody takes them."""
 
 from typing import Any, NamedTuple, Protocol
 
-from realtime.protocol import Patch, Snapshot, encode
+from realtime.protocol import Snapshot, encode, patch_item
 
 Json = dict[str, Any]
 
@@ -32,33 +32,27 @@ class Source(Protocol):
     def windows(self) -> tuple[str, ...] | None: ...
 
     def read(self) -> State:
-        """The state now. Raises ViewNotReady."""
+        """The state now; the same object as long as nothing at all has changed, time included. Raises ViewNotReady."""
 
     def body(self, content: Any) -> Json:
         """All of a state."""
 
-    def patch(self, old: Any, new: Any) -> Json:
-        """The merge patch between the bodies of two states of one epoch; empty where there is nothing to tell."""
+    def patch(self, old: Any, new: Any) -> str:
+        """The merge patch between the bodies of two states of one epoch, as JSON; empty where there is nothing to
+        tell."""
 
 
 class Version:
-    """One state of a stream and what was encoded of it."""
+    """One state of a stream and what was encoded of it. `at` is all by which clients tell versions apart."""
 
-    __slots__ = ("_patches", "_snapshot", "_source", "state")
+    __slots__ = ("_patches", "_snapshot", "_source", "at", "state")
 
-    def __init__(self, source: Source) -> None:
-        self.state = source.read()
+    def __init__(self, source: Source, state: State) -> None:
+        self.state = state
+        self.at = (state.epoch, state.seq)
         self._source = source
         self._snapshot: str | None = None
-        self._patches: dict[int, str] = {}
-
-    def continues(self, earlier: "Version") -> bool:
-        """Whether a patch can lead here from there."""
-        return self.state.epoch == earlier.state.epoch and self.state.seq >= earlier.state.seq
-
-    def is_news(self, earlier: "Version | None") -> bool:
-        """Whether someone who has `earlier` has to hear of this one."""
-        return earlier is None or self.state[:2] != earlier.state[:2]
+        self._patches: dict[tuple[str, int], str | None] = {}
 
     def snapshot(self) -> str:
         """The `snapshot` message."""
@@ -68,19 +62,22 @@ class Version:
             self._snapshot = encode(Snapshot(self._source.topic, state.epoch, state.seq, body))
         return self._snapshot
 
-    def patch_from(self, earlier: "Version") -> str:
-        """The patch that leads here from an earlier version; empty where there is nothing to tell."""
-        prev = earlier.state.seq
-        patch = self._patches.get(prev)
-        if patch is None:
-            patch = self._patches[prev] = self._encode_patch(earlier.state)
-        return patch
+    def patch_from(self, earlier: "Version") -> str | None:
+        """The patch that leads here from an earlier version: empty where there is nothing to tell, None where no patch
+        can lead here from there."""
+        try:
+            return self._patches[earlier.at]
+        except KeyError:
+            patch = self._patches[earlier.at] = self._encode_patch(earlier.state)
+            return patch
 
-    def _encode_patch(self, earlier: State) -> str:
+    def _encode_patch(self, earlier: State) -> str | None:
         state = self.state
-        data = self._source.patch(earlier.content, state.content) if state.seq > earlier.seq else None
+        if state.epoch != earlier.epoch or state.seq < earlier.seq:
+            return None
+        data = self._source.patch(earlier.content, state.content) if state.seq > earlier.seq else ""
         reason = "reorg" if state.reorg_seq > earlier.reorg_seq else None
-        return encode(Patch(self._source.topic, state.epoch, earlier.seq, state.seq, data, reason)) if data else ""
+        return patch_item(self._source.topic, state.epoch, earlier.seq, state.seq, data, reason) if data else ""
 
 
 class Stream:
@@ -91,3 +88,10 @@ class Stream:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.current: Version | None = None
+
+    def refresh(self) -> Version:
+        """Take up the source's state now. Raises ViewNotReady, and stays as it is."""
+        state = self.source.read()
+        if self.current is None or self.current.state is not state:
+            self.current = Version(self.source, state)
+        return self.current

@@ -106,6 +106,24 @@ def test_a_patch_is_encoded_once_for_all_who_are_equally_far() -> None:
     assert json.loads(patches[2])["prev"] < json.loads(patches[0])["prev"]
 
 
+def test_a_snapshot_is_encoded_once_for_all_who_come_between_two_steps() -> None:
+    feed = LiveFeed()
+    feed.begin({"1:0xa": traded(1)})
+    hub = Hub(feed.view)
+    first, second = Listener(hub, feed.view), Listener(hub, feed.view)
+    streams = [listener.subscriptions[0].stream for listener in (first, second)]
+    first.take(), second.take()
+    known = streams[1].current
+    third = Listener(hub, feed.view)
+    assert streams[0] is streams[1] is third.subscriptions[0].stream
+    assert streams[0].current is known
+    feed.pass_time(100)
+    fourth = Listener(hub, feed.view)
+    fourth.take()
+    assert streams[0].current is not known
+    assert fourth.data["token:1:0xa"]["as_of"] == "2025-11-22T08:26:40.100Z"
+
+
 def test_a_window_that_was_not_chosen_does_not_wake_its_reader() -> None:
     feed = LiveFeed()
     feed.begin({"1:0xa": traded(1)})

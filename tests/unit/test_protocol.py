@@ -11,6 +11,8 @@ from realtime.protocol import (
     ErrorCode,
     Granted,
     ListSubscriptions,
+    Patch,
+    Patches,
     Ping,
     Request,
     Subscribe,
@@ -18,6 +20,7 @@ from realtime.protocol import (
     Unsubscribe,
     encode,
     parse,
+    patch_item,
     patches_frame,
 )
 from swapstats.domain.errors import MessageRefused
@@ -84,6 +87,13 @@ def test_answers_begin_with_their_type_and_leave_out_what_is_not_there() -> None
         '{"type":"subscribed","topics":[{"topic":"token:1:0xa","requested":"token:A"}]}'
     )
     assert json.loads(encode(Subscribed(id=7, topics=[])))["id"] == 7
+
+
+@pytest.mark.parametrize("topic", ["token:1:0xa", 'overview:5m?symbol="\\\n', "token:9:токен"])
+@pytest.mark.parametrize("reason", [None, "reorg"])
+def test_a_patch_made_of_text_is_as_the_schema_says(topic: str, reason: str | None) -> None:
+    text = patches_frame("now", [patch_item(topic, "e1", 3, 5, '{"seq":5}', reason)])
+    assert text == encode(Patches("now", [Patch(topic, "e1", 3, 5, {"seq": 5}, reason)]))
 
 
 def test_a_patches_frame_is_made_of_encoded_patches() -> None:
