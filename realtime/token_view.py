@@ -41,15 +41,17 @@ def same_entries(one: Sequence[Share], other: Sequence[Share]) -> bool:
     )
 
 
-def later(view: TokenView, shares: Sequence[Share]) -> TokenView:
+def later(view: TokenView, shares: Sequence[Share], complete_since_ms: int) -> TokenView:
     """The same stats at a later time."""
     return view._replace(
         as_of_ms=min(share.meta.as_of_ms for share in shares),
-        complete_since_ms=max(share.meta.complete_since_ms for share in shares),
+        complete_since_ms=complete_since_ms,
     )
 
 
-def merge_shares(token_id: str, shares: Sequence[Share]) -> TokenView:
+def merge_shares(token_id: str, shares: Sequence[Share], complete_since_ms: int) -> TokenView:
+    if len(shares) == 1:
+        return _alone(token_id, shares[0], complete_since_ms)
     part = merge_parts([_part_of(share.entry) for share in shares])
     return TokenView(
         token_id,
@@ -58,10 +60,28 @@ def merge_shares(token_id: str, shares: Sequence[Share]) -> TokenView:
         _epoch_of(tuple((share.number, share.meta.live_epoch) for share in shares)),
         sum(share.entry.seq for share in shares),
         part,
-        max(share.meta.complete_since_ms for share in shares),
+        complete_since_ms,
         sum(share.entry.reorg_seq for share in shares),
         read_windows(shares[0].meta.windows),
         known=not all(share.entry.gone for share in shares),
+    )
+
+
+def _alone(token_id: str, share: Share, complete_since_ms: int) -> TokenView:
+    """The sum of one, which most tokens are: their swaps come in one partition."""
+    _, entry, meta = share
+    part = _part_of(entry)
+    return TokenView(
+        token_id,
+        part.symbol,
+        meta.as_of_ms,
+        meta.live_epoch,
+        entry.seq,
+        part,
+        complete_since_ms,
+        entry.reorg_seq,
+        read_windows(meta.windows),
+        not entry.gone,
     )
 
 

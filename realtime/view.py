@@ -43,6 +43,7 @@ class LiveView:
         self.symbols = SymbolIndex(self._peek)
         self._lock = Lock()
         self._version = 0
+        self._complete_since_ms = 0
         self._partitions: dict[int, PartitionState] = {}
         self._holders: dict[str, tuple[PartitionState, ...]] = {}
         self._shared: set[str] = set()
@@ -117,7 +118,7 @@ class LiveView:
             for step in steps:
                 if not self._take(step, changed):
                     gaps.append(step.partition)
-            self._version += 1
+            self._settle()
         self._tell(changed)
         return gaps
 
@@ -126,7 +127,7 @@ class LiveView:
         changed: set[str] = set()
         with self._lock:
             self._install(number, partition, changed)
-            self._version += 1
+            self._settle()
         self._tell(changed)
 
     def replace_all(self, source: str, partitions: Mapping[int, LivePartition]) -> None:
@@ -138,8 +139,14 @@ class LiveView:
             for number, partition in partitions.items():
                 self._begin(number, partition, changed)
             self.source = source
-            self._version += 1
+            self._settle()
         self._tell(changed)
+
+    def _settle(self) -> None:
+        """What was merged before is no longer the latest. Any partition may hold swaps of any token, also one that has
+        told nothing of it yet; so windows are complete from when all partitions are."""
+        self._version += 1
+        self._complete_since_ms = max((state.meta.complete_since_ms for state in self._partitions.values()), default=0)
 
     # Taking steps
 
@@ -282,9 +289,8 @@ class LiveView:
                 return last.view
             raise ViewNotReady(f"{token_id} waits for a partition that lags: {error}") from error
         unchanged = last is not None and same_entries(last.shares, shares)
-        view = later(last.view, shares) if last and unchanged else merge_shares(token_id, shares)
-        # Any partition may hold swaps of any token, also one that has told nothing of it yet.
-        view = view._replace(complete_since_ms=max(s.meta.complete_since_ms for s in self._partitions.values()))
+        since_ms = self._complete_since_ms
+        view = later(last.view, shares, since_ms) if last and unchanged else merge_shares(token_id, shares, since_ms)
         self._merged[token_id] = _Merged(self._version, shares, view)
         return view
 
@@ -308,8 +314,7 @@ class LiveView:
     def _nothing(self, token_id: str) -> TokenView:
         windows = self.windows
         part = Part(None, 0, None, (EMPTY_WINDOW,) * len(windows))
-        complete = max(meta.complete_since_ms for meta in self.metas().values())
-        return TokenView(token_id, None, self.as_of_ms(), "", 0, part, complete, 0, windows, known=False)
+        return TokenView(token_id, None, self.as_of_ms(), "", 0, part, self._complete_since_ms, 0, windows, known=False)
 
     def _states(self) -> Collection[PartitionState]:
         states = list(self._partitions.values())
