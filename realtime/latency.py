@@ -1,7 +1,6 @@
 """How old a swap is when clients are told of it."""
 
 from collections.abc import Collection
-from contextlib import suppress
 
 from realtime import metrics
 from realtime.view import LiveView
@@ -18,10 +17,12 @@ class FrameLatency:
     def note(self, token_ids: Collection[str], now_ms: int) -> None:
         """These followed tokens have changed. Time that passes and corrections change them too, and do not count."""
         for token_id in token_ids:
-            with suppress(ViewNotReady):
+            try:
                 token = self._view.token(token_id)
-                if token:
-                    self._observe(token_id, token.part.last_event_ms, now_ms)
+            except ViewNotReady:
+                continue
+            if token:
+                self._observe(token_id, token.part.last_event_ms, now_ms)
 
     def _observe(self, token_id: str, event_ms: int, now_ms: int) -> None:
         before_ms = self._newest_ms.get(token_id)

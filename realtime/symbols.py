@@ -35,6 +35,8 @@ class SymbolIndex:
 
     def refresh(self) -> None:
         """Look at what was noted, so that the next who asks need not wait for it."""
+        if not self._noted:
+            return
         with self._lock:
             with self._noting:
                 noted, self._noted = self._noted, set()
