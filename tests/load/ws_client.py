@@ -13,6 +13,8 @@ import msgspec
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 HEADER = 2
+RECEIVED = memoryview(bytearray(256 * 1024))
+"""What was read last; taken or kept before anything else is read, so that all clients of a process share it."""
 CLOCK_EVERY = 16
 """Of how many frames one is timed in full; parsing each one's times would load the client more than the server."""
 
@@ -58,7 +60,7 @@ class Tally:
         del self.from_frame[:], self.from_tick[:]
 
 
-class LoadClient(asyncio.Protocol):
+class LoadClient(asyncio.BufferedProtocol):
     """Follows its topics from the moment it is connected. A stalled one stops reading after its snapshots."""
 
     def __init__(self, topics: Sequence[str], tally: Tally, *, stalled: bool = False) -> None:
@@ -66,7 +68,7 @@ class LoadClient(asyncio.Protocol):
         self._tally = tally
         self._stalled = stalled
         self._at: dict[str, tuple[str, int]] = {}
-        self._buffer = bytearray()
+        self._rest = b""
         self._is_open = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -81,46 +83,37 @@ class LoadClient(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._tally.lost += 1
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if not self._is_open and not self._open():
-            return
-        while (frame := self._next()) is not None:
-            self._take(*frame)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return RECEIVED
 
-    def _open(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
+    def buffer_updated(self, nbytes: int) -> None:
+        """Mostly whole frames, which are read where they lie."""
+        data = memoryview(self._rest + RECEIVED[:nbytes]) if self._rest else RECEIVED[:nbytes]
+        at = 0 if self._is_open else self._open(bytes(data))
+        while self._is_open and (frame := _frame(data[at:])) is not None:
+            opcode, payload, size = frame
+            self._take(opcode, payload)
+            at += size
+        self._rest = bytes(data[at:])
+
+    def _open(self, data: bytes) -> int:
+        """How many bytes the answer to the handshake has, once it is all there."""
+        end = data.find(b"\r\n\r\n")
         if end < 0:
-            return False
-        assert self._buffer.startswith(b"HTTP/1.1 101"), bytes(self._buffer[:200])
-        del self._buffer[: end + 4]
+            return 0
+        assert data.startswith(b"HTTP/1.1 101"), data[:200]
         self._is_open = True
         self._tally.connected += 1
         self._send(TEXT, msgspec.json.encode({"subscribe": self._topics}))
-        return True
+        return end + 4
 
-    def _next(self) -> tuple[int, bytes] | None:
-        buffer = self._buffer
-        if len(buffer) < HEADER:
-            return None
-        size, start = buffer[1], HEADER
-        if size == 126:
-            size, start = int.from_bytes(buffer[2:4]), 4
-        elif size == 127:
-            size, start = int.from_bytes(buffer[2:10]), 10
-        if len(buffer) < start + size or (buffer[1] >= 126 and len(buffer) < start):
-            return None
-        opcode, payload = buffer[0] & 15, bytes(buffer[start : start + size])
-        del buffer[: start + size]
-        return opcode, payload
-
-    def _take(self, opcode: int, payload: bytes) -> None:
+    def _take(self, opcode: int, payload: memoryview) -> None:
         if opcode == PING:
-            self._send(PONG, payload)
+            self._send(PONG, bytes(payload))
         elif opcode == TEXT:
             self._hear(payload)
 
-    def _hear(self, payload: bytes) -> None:
+    def _hear(self, payload: memoryview) -> None:
         tally, message = self._tally, _decode(payload)
         if message.type == "patches":
             tally.frames += 1
@@ -151,6 +144,19 @@ class LoadClient(asyncio.Protocol):
             struct.pack("!BB", 128 | opcode, 128 | size) if size < 126 else struct.pack("!BBH", 128 | opcode, 254, size)
         )
         self._transport.write(head + bytes(4) + payload)
+
+
+def _frame(data: memoryview) -> tuple[int, memoryview, int] | None:
+    """The first frame's opcode and payload, and its size altogether; None while it is not all there."""
+    if len(data) < HEADER:
+        return None
+    size, start = data[1], HEADER
+    if size == 126:
+        size, start = int.from_bytes(data[2:4]), 4
+    elif size == 127:
+        size, start = int.from_bytes(data[2:10]), 10
+    end = start + size
+    return (data[0] & 15, data[start:end], end) if len(data) >= end else None
 
 
 def _ms(text: str) -> float:
