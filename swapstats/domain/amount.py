@@ -58,7 +58,8 @@ def format_ratio(numerator: int, denominator: int, decimals: int, significant: i
     size, places = abs(numerator), decimals
     quotient, rest = divmod(size * 10**places, denominator)
     if significant and size and quotient < 10 ** (significant - 1):
-        places = _places_for(size, denominator, significant)
+        known = len(str(quotient)) if quotient else 0
+        places = places + significant - known if known else _places_for(size, denominator, significant)
         quotient, rest = divmod(size * 10**places, denominator)
     quotient += 2 * rest > denominator or (2 * rest == denominator and quotient & 1)
     return format_amount(-quotient if numerator < 0 else quotient, places)
