@@ -25,7 +25,7 @@ class ApiClient(models.Model):
     """
 
     subject = models.CharField(
-        "name", max_length=100, unique=True, validators=[is_subject], help_text="The `sub` of its tokens."
+        "name", max_length=100, unique=True, validators=[is_subject], help_text="The sub of its tokens."
     )
     purpose = models.CharField(max_length=200, blank=True, help_text="Whose it is, and what for.")
     refill_per_sec = models.FloatField(

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name='ApiClient',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject', models.CharField(help_text='The `sub` of its tokens.', max_length=100, unique=True, validators=[api.models.is_subject], verbose_name='name')),
+                ('subject', models.CharField(help_text='The sub of its tokens.', max_length=100, unique=True, validators=[api.models.is_subject], verbose_name='name')),
                 ('purpose', models.CharField(blank=True, help_text='Whose it is, and what for.', max_length=200)),
                 ('refill_per_sec', models.FloatField(blank=True, help_text="In the long run. Everybody's limits hold where none are given.", null=True, validators=[django.core.validators.MinValueValidator(0.01), django.core.validators.MaxValueValidator(1000000)], verbose_name='requests a second')),
                 ('burst', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000000)], verbose_name='requests at once')),

@@ -8,6 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -18,7 +19,8 @@ from settings.config.values import parse_duration
 
 USUAL_VALIDITY = "90d"
 LONGEST_S = 3_660 * 86_400
-CAN_SEE = ("subject", "created_at", "token_expires_at", "revoked_at")
+AGREED = ("purpose", "refill_per_sec", "burst")
+SEEN = ("created_at", "token_expires_at", "revoked_at")
 
 
 class Validity(forms.CharField):
@@ -47,21 +49,47 @@ class TokenForm(forms.Form):
     ends_earlier = forms.BooleanField(label="Refuse all tokens that it was given so far", required=False)
 
 
+class StateFilter(admin.SimpleListFilter):
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Live"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiClient]) -> QuerySet[ApiClient]:
+        return queryset.filter(revoked_at__isnull=self.value() == "live") if self.value() else queryset
+
+
 @admin.register(ApiClient)
 class ApiClientAdmin(ActingAdmin):
     actions_of_one = ("token", "revoke")
-    list_display = ("subject", "purpose", "refill_per_sec", "burst", "created_at", "token_expires_at", "revoked_at")
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_display = ("subject", "purpose", "limits", "valid_until", "state")
+    list_filter = (StateFilter,)
     search_fields = ("subject", "purpose")
     actions = None
+
+    @admin.display(ordering="refill_per_sec")
+    def limits(self, client: ApiClient) -> str:
+        return f"{client.refill_per_sec:g} a second, {client.burst} at once" if client.burst else "everybody's"
+
+    @admin.display(description="last token until", ordering="token_expires_at")
+    def valid_until(self, client: ApiClient) -> str:
+        return _day(client.token_expires_at)
+
+    @admin.display(ordering="revoked_at")
+    def state(self, client: ApiClient) -> str:
+        return f"revoked {_day(client.revoked_at)}" if client.revoked_at else "live"
 
     def get_form(self, request: HttpRequest, obj: ApiClient | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None and can_issue():
             kwargs["form"] = NewClientForm
         return super().get_form(request, obj, change, **kwargs)
 
+    def get_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> Any:
+        return ("subject", *AGREED, *SEEN) if obj else super().get_fields(request, obj)
+
     def get_readonly_fields(self, request: HttpRequest, obj: ApiClient | None = None) -> tuple[str, ...]:
-        return CAN_SEE if obj else ()
+        return ("subject", *SEEN) if obj else ()
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -102,7 +130,7 @@ class ApiClientAdmin(ActingAdmin):
         if not client.revoked_at:
             client.revoke()
             self.log_change(request, client, "Revoked.")
-        self.message_user(request, f"{client} is revoked: within seconds all its tokens are refused.")
+        self.message_user(request, f"Revoked {client}: within seconds all its tokens are refused.")
         return redirect("admin:api_apiclient_changelist")
 
     def _show_token(self, request: HttpRequest, client: ApiClient, expiry: datetime) -> HttpResponse:
@@ -117,6 +145,10 @@ def _found(key: str) -> ApiClient:
     if client is None:
         raise Http404("There is no such API client.")
     return client
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d}" if moment else "–"
 
 
 def _expiry(seconds: int) -> datetime:

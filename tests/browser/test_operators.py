@@ -1,4 +1,5 @@
-"""An operator finds a partition in trouble and releases it, in a real browser, on a system that runs.
+"""An operator finds a partition in trouble and mends it, and lets a machine in and out, in a real browser, on a system
+that runs.
 
 With SWAPSTATS_SCREENSHOTS naming a directory, what is seen is kept there: `docs/images` was made so.
 """
@@ -8,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             "SWAPSTATS_INGEST__BROKERS": f'["{broker.bootstrap}"]',
             "SWAPSTATS_METRICS__PPROF": "null",
             "SWAPSTATS_METRICS__PROMETHEUS": "null",
+            "SWAPSTATS_SECURITY__JWT__ENABLED": "true",
             "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
         }
         web = WebProcess(directory, server.url(2), server.url(3), **settings)
@@ -87,11 +89,15 @@ def kept(page: Page, name: str) -> None:
         page.screenshot(path=Path(directory) / f"{name}.png")
 
 
-def test_a_stuck_partition_is_found_and_released(running: Running, page: Page) -> None:
-    page.goto(f"{running.url}/admin/api/partition/")
+def log_in(page: Page, address: str) -> None:
+    page.goto(address)
     page.fill("#id_username", "operator")
     page.fill("#id_password", PASSWORD)
     page.click("#login-form input[type=submit]")
+
+
+def test_a_stuck_partition_is_found_and_released(running: Running, page: Page) -> None:
+    log_in(page, f"{running.url}/admin/api/partition/")
     running.forget_to_save(2)
     page.reload()
     row = page.locator("tbody tr", has=page.get_by_role("link", name="2", exact=True))
@@ -108,3 +114,66 @@ def test_a_stuck_partition_is_found_and_released(running: Running, page: Page) -
     while "Well" not in row.inner_text():
         assert time.monotonic() < deadline, row.inner_text()
         page.reload()
+
+
+def test_a_snapshot_is_taken_now(running: Running, page: Page) -> None:
+    log_in(page, f"{running.url}/admin/api/partition/")
+    page.locator("tbody tr").get_by_role("link", name="0", exact=True).click()
+    page.get_by_role("link", name="Snapshot now").click()
+    expect(page.get_by_text("whether anything")).to_be_visible()
+    page.get_by_role("button", name="Yes, take it").click()
+    expect(page.locator(".messagelist")).to_contain_text(re.compile(r"Snapshot taken: revision \d+ → \d+"))
+    expect(page.get_by_text(re.compile(r"saved .* UTC, \d+ s ago"))).to_be_visible()
+    kept(page, "admin-partition")
+
+
+def ask(running: Running, page: Page, token: str, times: int = 1) -> set[int]:
+    """The statuses that a machine with this token is answered with."""
+    headers = {"Authorization": f"Bearer {token}"}
+    return {page.request.get(f"{running.url}/api/overview", headers=headers).status for _ in range(times)}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def make_client(running: Running, page: Page, **fields: str) -> str:
+    """Its token."""
+    page.goto(f"{running.url}/admin/api/apiclient/add/")
+    for name, value in fields.items():
+        page.fill(f"#id_{name}", value)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("It is shown this once")).to_be_visible()
+    return page.locator("#token").inner_text()
+
+
+def test_a_machine_is_let_in_limited_and_shut_out(running: Running, page: Page) -> None:
+    log_in(page, f"{running.url}/admin/api/apiclient/")
+    make_client(running, page, subject="board-lobby", purpose="the board in the lobby")
+    token = make_client(
+        running, page, subject="desk-7", purpose="prices for the trading desk", refill_per_sec="5", burst="20"
+    )
+    page.get_by_role("link", name="I have copied it").click()
+    expect(page.locator("#result_list")).to_contain_text("desk-7")
+    until(lambda: ask(running, page, token, 40) == {200, 429})
+    page.get_by_role("link", name="board-lobby").click()
+    kept(page, "admin-client")
+    page.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Yes, revoke it").click()
+    expect(page.locator(".messagelist")).to_contain_text("Revoked board-lobby")
+    kept(page, "admin-clients")
+    page.get_by_role("link", name="desk-7").click()
+    page.get_by_role("link", name="Revoke").click()
+    page.get_by_role("button", name="Yes, revoke it").click()
+    until(lambda: ask(running, page, token) == {401})
+
+    def is_shown() -> bool:
+        page.goto(f"{running.url}/admin/api/refusal/")
+        text = page.locator("#content").inner_text()
+        return all(told in text for told in ("sub:desk-7", "rate_limited", "ip:127.0.0.1", "bad_token"))
+
+    until(is_shown)
+    kept(page, "admin-refusals")

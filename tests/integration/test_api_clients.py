@@ -183,7 +183,7 @@ def test_a_revoked_client_is_refused(operator: Client, registry: DatabaseClientR
     assert "Yes, revoke it" in operator.get(revoke).content.decode()
     registry.refresh()
     assert asked(token).status_code == 200
-    assert "is revoked" in operator.post(revoke, follow=True).content.decode()
+    assert "Revoked desk-7" in operator.post(revoke, follow=True).content.decode()
     registry.refresh()
     refused = asked(token)
     body = json.loads(refused.content)
@@ -192,6 +192,11 @@ def test_a_revoked_client_is_refused(operator: Client, registry: DatabaseClientR
     assert "Revoked." in [entry.get_change_message() for entry in LogEntry.objects.all()]
     assert operator.post(f"{CLIENTS}{client.pk}/token/", {"valid_for": "1d"}).status_code == 404
     assert "/revoke/" not in operator.get(f"{CLIENTS}{client.pk}/change/").content.decode()
+    listed = {
+        state: "desk-7" in operator.get(f"{CLIENTS}?state={state}").content.decode() for state in ("live", "revoked")
+    }
+    assert listed == {"live": False, "revoked": True}
+    assert operator.get(f"{CLIENTS}?q=board&o=3.4.5").status_code == 200
 
 
 def test_a_new_token_beside_the_old_or_in_its_place(operator: Client, registry: DatabaseClientRegistry) -> None:
