@@ -8,6 +8,7 @@ import pytest
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from realtime.stopping import stop
+from settings.channel_layer import RESP
 from swapstats.adapters.embedded.redis_server import RedisServer
 from swapstats.adapters.redis.update_feed import (
     GROUP,
@@ -53,7 +54,7 @@ def sender(redis_url: str) -> Iterator[ChannelLayerSender]:
 
 
 def layer(url: str) -> RedisPubSubChannelLayer:
-    return RedisPubSubChannelLayer(hosts=[url], prefix="test")
+    return RedisPubSubChannelLayer(hosts=[{"address": url, "protocol": RESP}], prefix="test")
 
 
 @asynccontextmanager

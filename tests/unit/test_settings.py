@@ -76,6 +76,11 @@ def test_the_channel_layer_speaks_to_the_configured_redis():
     }
 
 
+@pytest.mark.parametrize("server", [{}, {"sentinel": {"master": "swaps", "hosts": ["s1:26379"]}}])
+def test_the_channel_layer_is_not_pushed_to(server):
+    assert _pool(**server).connection_kwargs["protocol"] == 2
+
+
 def test_the_channel_layer_finds_its_master_through_sentinels():
     sentinel = {"master": "swaps", "hosts": ["s1:26379", "s2:26379"], "password": "theirs"}
     pool = _pool(url="redis://ignored/4", password="ours", sentinel=sentinel)
