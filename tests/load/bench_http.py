@@ -1,7 +1,8 @@
 """Reading over HTTP, measured: `python -m tests.load.bench_http`.
 
-One WSGI worker (granian, as production runs it) on one core, JWT and limiter on, its view fed with changes ten times a
-second; Redis and the client have the other cores. Requests go round all tokens, over keep-alive connections.
+One WSGI worker (granian, as production runs it) on one core, JWT and limiter on, its metrics in files that processes
+share, its view fed with changes ten times a second; Redis and the client have the other cores. Requests go round all
+tokens, over keep-alive connections.
 """
 
 import json
@@ -132,7 +133,8 @@ def _environment(redis: RedisServer, directory: Path) -> dict[str, str]:
         "api.http.public_hosts": '["127.0.0.1"]',
     }
     named = {variable(key): value for key, value in settings.items()}
-    return os.environ | named | {"DJANGO_SETTINGS_MODULE": "settings.prod"}
+    metrics = {"PROMETHEUS_MULTIPROC_DIR": str(directory / "metrics")}
+    return os.environ | named | metrics | {"DJANGO_SETTINGS_MODULE": "settings.prod"}
 
 
 def _granian(port: int) -> list[str]:

@@ -4,15 +4,17 @@ Each request has an instant at which it is due, and its latency counts from ther
 before it were slow has waited, as its user would have ("coordinated omission" would leave that out).
 """
 
-import asyncio
 import itertools
 import json
 import random
+import select
+import socket
 import time
 from argparse import ArgumentParser
 from array import array
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -20,7 +22,7 @@ from urllib.request import urlopen
 from tests.load.report import percentile
 
 CONNECTIONS = 200
-TICK_S = 0.001
+MAX_RECEIVED = 1 << 16
 PATIENCE_S = 60
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
@@ -47,93 +49,104 @@ class Shots(NamedTuple):
 
 
 class Gun:
-    """Asks for `paths`, one after the other and round again, over connections that are kept open."""
+    """Asks for `paths`, one after the other and round again, over connections that are kept open; in one thread, for
+    what it takes itself is taken from a server on the same machine."""
 
     def __init__(self, url: str, paths: list[str]) -> None:
         parts = urlsplit(url)
-        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._address = parts.hostname or "127.0.0.1", parts.port or 80
         self._requests: Iterator[bytes] = itertools.cycle([_request(parts.netloc, path) for path in paths])
+        self._connections: dict[int, _Connection] = {}
         self._free: list[_Connection] = []
         self._due: deque[float] = deque()
         self.statuses: Counter[int] = Counter()
         self.latencies_ms = array("d")
         self.lost = 0
 
-    async def fire(self, rate: float, seconds: float) -> Shots:
-        loop, total = asyncio.get_running_loop(), int(rate * seconds)
-        for _ in range(min(CONNECTIONS, total)):
-            await self.connect()
-        began, sent = loop.time(), 0
-        while sent < total:
-            while sent < total and began + sent / rate <= loop.time():
-                self._due.append(began + sent / rate)
-                sent += 1
-            self._hand_out()
-            await asyncio.sleep(TICK_S)
-        deadline = loop.time() + PATIENCE_S
-        while len(self.latencies_ms) + self.lost < total and loop.time() < deadline:
-            await asyncio.sleep(TICK_S)
-        lost = total - len(self.latencies_ms)
-        return Shots(rate, loop.time() - began, dict(self.statuses), lost, self.latencies_ms)
+    def fire(self, rate: float, seconds: float) -> Shots:
+        total = int(rate * seconds)
+        with select.epoll() as self._readable:
+            for _ in range(min(CONNECTIONS, total)):
+                self._connect()
+            began = time.perf_counter()
+            self._fire_all([began + number / rate for number in range(total)])
+            took = time.perf_counter() - began
+            for connection in self._connections.values():
+                connection.socket.close()
+        return Shots(rate, took, dict(self.statuses), total - len(self.latencies_ms), self.latencies_ms)
 
-    async def connect(self) -> None:
-        await asyncio.get_running_loop().create_connection(lambda: _Connection(self), self._host, self._port)
+    def _fire_all(self, instants: list[float]) -> None:
+        begun, deadline = 0, instants[-1] + PATIENCE_S
+        while len(self.latencies_ms) + self.lost < len(instants) and (now := time.perf_counter()) < deadline:
+            while begun < len(instants) and instants[begun] <= now:
+                self._due.append(instants[begun])
+                begun += 1
+            while self._due and self._free:
+                self._ask(self._free.pop(), self._due.popleft())
+            following = instants[begun] if begun < len(instants) else deadline
+            for number, _ in self._readable.poll(max(0.0, following - time.perf_counter())):
+                self._hear(self._connections[number])
 
-    def is_free(self, connection: "_Connection") -> None:
+    def _connect(self) -> None:
+        connection = _Connection(socket.create_connection(self._address))
+        self._connections[connection.socket.fileno()] = connection
+        self._readable.register(connection.socket, select.EPOLLIN)
         self._free.append(connection)
-        self._hand_out()
 
-    def is_gone(self, connection: "_Connection") -> None:
+    def _ask(self, connection: "_Connection", due: float) -> None:
+        connection.due = due
+        with suppress(OSError):  # it is gone, as is heard next
+            connection.socket.sendall(next(self._requests))
+
+    def _hear(self, connection: "_Connection") -> None:
+        try:
+            received = connection.socket.recv(MAX_RECEIVED)
+        except OSError:
+            received = b""
+        if not received:
+            self._is_gone(connection)
+        elif status := connection.status(received):
+            self.statuses[status] += 1
+            self.latencies_ms.append((time.perf_counter() - connection.due) * 1000)
+            connection.due = 0
+            self._free.append(connection)
+
+    def _is_gone(self, connection: "_Connection") -> None:
+        self.lost += connection.due > 0
         if connection in self._free:
             self._free.remove(connection)
-        self._opening = asyncio.ensure_future(self.connect())
-
-    def _hand_out(self) -> None:
-        while self._due and self._free:
-            self._free.pop().ask(next(self._requests), self._due.popleft())
+        del self._connections[connection.socket.fileno()]
+        connection.socket.close()
+        self._connect()
 
 
-class _Connection(asyncio.Protocol):
-    """One request at a time."""
+class _Connection:
+    """One request at a time; `due` is when its request was, 0 while it has none."""
 
-    def __init__(self, gun: Gun) -> None:
-        self._gun = gun
-        self._buffer = bytearray()
-        self._due: float | None = None
+    def __init__(self, connected: socket.socket) -> None:
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connected
+        self.due = 0.0
+        self._received = b""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._gun.is_free(self)
-
-    def ask(self, request: bytes, due: float) -> None:
-        self._due = due
-        self._transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        end = self._buffer.find(HEAD_END)
-        if end < 0 or len(self._buffer) < end + len(HEAD_END) + _length(self._buffer[:end]):
-            return
-        assert self._due is not None
-        self._gun.statuses[int(self._buffer[9:12])] += 1
-        self._gun.latencies_ms.append((asyncio.get_running_loop().time() - self._due) * 1000)
-        self._due = None
-        self._buffer.clear()
-        self._gun.is_free(self)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._gun.lost += self._due is not None
-        self._gun.is_gone(self)
+    def status(self, received: bytes) -> int | None:
+        """Of the answer, once all of it is here."""
+        self._received += received
+        end = self._received.find(HEAD_END)
+        if end < 0 or len(self._received) < end + len(HEAD_END) + _length(self._received[:end]):
+            return None
+        status = int(self._received[9:12])
+        self._received = b""
+        return status
 
 
 def _request(host: str, path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n\r\n".encode()
 
 
-def _length(head: bytearray) -> int:
+def _length(head: bytes) -> int:
     at = head.lower().find(LENGTH)
-    assert at >= 0, f"an answer without a length: {bytes(head)!r}"
+    assert at >= 0, f"an answer without a length: {head!r}"
     return int(head[at + len(LENGTH) :].split(b"\r\n", 1)[0])
 
 
@@ -157,7 +170,7 @@ def _page(dice: random.Random, ids: list[str]) -> str:
 
 def shoot(url: str, rate: float, seconds: float) -> Shots:
     """`rate` requests a second for so long. `OSError` where nobody listens."""
-    return asyncio.run(Gun(url, pages(url)).fire(rate, seconds))
+    return Gun(url, pages(url)).fire(rate, seconds)
 
 
 def main() -> None:
