@@ -120,6 +120,17 @@ def test_sorting_filtering_and_searching(site: Site, page: Page) -> None:
     expect(page.locator("#nothing")).to_contain_text("Nothing here by that name")
 
 
+def test_the_search_finds_tokens_beyond_the_list(site: Site, page: Page) -> None:
+    other = site.market.assets[1].token_id
+    chain = page.request.get(f"{site.url}/api/tokens?search={site.leader}").json()["items"][0]["token"]["chain_id"]
+    page.goto(f"{site.url}/?chain={chain}")
+    expect(page.locator("#rows tr")).to_have_count(15)
+    page.locator("#search").fill(other.partition(":")[2])
+    expect(page.locator("#elsewhere a")).to_have_attribute("href", f"/tokens/{other}")
+    page.locator("#search").fill("")
+    expect(page.locator("#elsewhere")).to_be_empty()
+
+
 def test_gainers_and_losers_are_one_touch_away(site: Site, page: Page) -> None:
     page.goto(site.url)
     expect(page.locator("#rows tr")).to_have_count(60)

@@ -1,8 +1,10 @@
 // The leaderboard: a top list that is followed live, filtered and searched here.
 
-import { chain, compact, dollars, shorten, whole, windowSeconds } from "./format.js";
+import { lookElsewhere } from "./elsewhere.js";
+import { chain, shorten, whole } from "./format.js";
 import { live } from "./live.js";
-import { fill, onFrame, stillness, write } from "./paint.js";
+import { drawMarket } from "./market.js";
+import { onFrame, stillness, write } from "./paint.js";
 import { Row } from "./row.js";
 
 const FEW = 100;
@@ -110,7 +112,8 @@ function tellCorrections(before, latest, changed) {
 const draw = onFrame(() => {
   if (!data) return;
   look();
-  drawMarket();
+  drawMarket(data, wanted.window);
+  drawChains();
   arrange();
   drawSeen();
   drawHidden();
@@ -230,26 +233,6 @@ function glide(before) {
   for (const [row, by] of gliding) row.glide(by * rowHeight);
 }
 
-function drawMarket() {
-  const total = data.totals[wanted.window];
-  const seconds = windowSeconds(wanted.window);
-  const words = {
-    "market-volume": dollars(total.volume_usd),
-    "market-trades": whole(total.trades),
-    "market-rate": seconds ? compact(total.trades / seconds) : "–",
-    "market-buys": dollars(total.buy_volume_usd),
-    "market-sells": dollars(total.sell_volume_usd),
-    "market-tokens": `${whole(data.total)} ${data.total === 1 ? "token" : "tokens"}`,
-    "market-window": wanted.window,
-  };
-  for (const [id, text] of Object.entries(words)) write(element(id), text);
-  write(element("market-volume"), words["market-volume"], `$${total.volume_usd}`);
-  const pressure = element("market-pressure");
-  pressure.toggleAttribute("data-empty", total.trades === 0);
-  fill(pressure, Number(total.buy_volume_usd) / (Number(total.volume_usd) || 1));
-  drawChains();
-}
-
 // --- what can be chosen
 
 function mark() {
@@ -316,7 +299,7 @@ function sayNothing(count, isFiltered) {
   const strong = document.createElement("strong");
   strong.textContent = isFiltered ? "Nothing here by that name" : "No swaps yet";
   const rest = isFiltered
-    ? "The search looks at the tokens of this list; a token's whole id opens its page."
+    ? "The search looks at symbols and addresses; a token's whole id opens its page."
     : "Numbers appear with the first swap that reaches the log.";
   note.replaceChildren(strong, rest);
 }
@@ -362,6 +345,7 @@ element("more").addEventListener("click", () => {
 search.value = wanted.text;
 search.addEventListener("input", () => {
   wanted.text = search.value;
+  lookElsewhere(wanted.text.trim(), (id) => rows.has(id));
   writeAddress();
   orderedAt = -Infinity;
   draw();
@@ -399,3 +383,4 @@ setInterval(() => {
 for (const name of ["scroll", "resize"]) addEventListener(name, moved, { passive: true });
 
 follow();
+lookElsewhere(wanted.text.trim(), (id) => rows.has(id));
