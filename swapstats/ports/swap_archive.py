@@ -68,7 +68,8 @@ class ArchiveWriter(ArchiveGround, Protocol):
 
     def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
         """Computes the candles anew that rows below the offsets in `written` have changed since the last time; False
-        when there is more to do than one call does."""
+        when there is more to do than one call does. Raises ArchiveUnavailable also where rows of old days cannot be
+        reached; what came for other days is told by candles all the same."""
 
     def close(self) -> None: ...
 

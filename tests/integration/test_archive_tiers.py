@@ -12,7 +12,7 @@ from swapstats.adapters.clickhouse.pool import Pool
 from swapstats.adapters.clickhouse.schema import Deployment, Schema
 from swapstats.adapters.clickhouse.swap_archive import ClickHouseArchive
 from swapstats.adapters.embedded.clickhouse.process import ClickHouseServer
-from swapstats.domain.errors import ArchiveError
+from swapstats.domain.errors import ArchiveError, ArchiveUnavailable, PartError
 from swapstats.ports.swap_archive import Interval
 from tests.integration.archive_model import DAY_MS, SOURCE, TOKENS, make_row, make_swap
 from tests.parts.clickhouse import need_engine
@@ -149,8 +149,72 @@ def test_while_s3_is_away_only_what_lies_there_is_missing(tiers, s3):
     assert tiers.totals() == (60, 90_000_000)
 
 
+@pytest.fixture
+def away(tiers, s3):
+    """S3, gone after the candles knew everything and the old days were moved there."""
+    tiers.archive.refresh(SOURCE, {0: tiers.offset})
+    tiers.wait_for(hot=20, s3_cold=20)
+    for cache in ("MARK", "INDEX MARK", "INDEX UNCOMPRESSED", "UNCOMPRESSED"):
+        tiers.connection.query(f"SYSTEM CLEAR {cache} CACHE")
+    s3.kill()
+    return s3
+
+
+def swaps_by_age(tiers) -> dict[int, int]:
+    days = tiers.history.candles(TOKENS[0], Interval.DAY, 0, 10**13, True)
+    return {(tiers.now_ms - day.start_ms) // DAY_MS: day.swaps for day in days}
+
+
+def refresh_in_part(tiers) -> None:
+    with pytest.raises(ArchiveUnavailable):
+        tiers.archive.refresh(SOURCE, {0: tiers.offset})
+
+
+def test_while_s3_is_away_candles_of_days_that_do_not_lie_there_stay_current(tiers, away):
+    tiers.add(0, 100, 1, 50)
+    refresh_in_part(tiers)
+    assert swaps_by_age(tiers) == {0: 20, 1: 20, 50: 10, 100: 10, 200: 10}
+    tiers.add(0)
+    refresh_in_part(tiers)
+    assert swaps_by_age(tiers) == {0: 30, 1: 20, 50: 10, 100: 10, 200: 10}
+    away.start()
+    tiers.archive.refresh(SOURCE, {0: tiers.offset})
+    assert swaps_by_age(tiers) == {0: 30, 1: 20, 50: 10, 100: 20, 200: 10}
+
+
+def test_candles_without_s3_take_a_long_way_in_steps(tiers, away, monkeypatch):
+    monkeypatch.setattr("swapstats.adapters.clickhouse.swap_archive.REFRESH_OFFSETS", 7)
+    tiers.add(0, 0, 0)
+    refresh_in_part(tiers)
+    assert swaps_by_age(tiers)[0] == 40
+
+
+def test_an_archiver_finds_its_place_without_s3(tiers, away):
+    tiers.add(0)
+    with Connection(tiers.dsn) as connection:
+        another = ClickHouseArchive(connection)
+        assert another.highest(SOURCE, [0]) == {0: tiers.offset - 1}
+        assert another.held(SOURCE, 0, 0, 1000) == {*range(20), *range(40, 50)}
+        with pytest.raises(ArchiveUnavailable):
+            another.refresh(SOURCE, {0: tiers.offset})
+    assert swaps_by_age(tiers)[0] == 20
+
+
 def test_rows_on_both_volumes_survive_a_kill(tiers, server):
     tiers.wait_for(hot=20, s3_cold=20)
     server.kill()
+    server.start()
+    assert tiers.totals() == (40, 60_000_000)
+
+
+def test_tokens_are_known_without_s3(tiers, away):
+    assert tiers.history.knows(TOKENS[0])
+
+
+def test_the_embedded_engine_starts_again_once_s3_is_back(tiers, away, server):
+    server.kill()
+    with pytest.raises(PartError, match="S3"):
+        server.start()
+    away.start()
     server.start()
     assert tiers.totals() == (40, 60_000_000)

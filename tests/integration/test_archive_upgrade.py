@@ -1,4 +1,4 @@
-"""An archive that an earlier version filled, brought up to date: nothing that it knew is lost, nothing is told twice."""
+"""An archive that an earlier version filled, brought up to date: nothing that it knew is lost or told twice."""
 
 import random
 from functools import partial
@@ -48,11 +48,11 @@ def former(clickhouse, schema, monkeypatch):
 
 
 class Former(ClickHouseArchive):
-    def _compute(self, source, stretches):
+    def _compute(self, source, stretches, reach):
         current = swap_archive._CANDLES
         swap_archive._CANDLES = tuple(map(_with_former_names, current))
         try:
-            super()._compute(source, stretches)
+            super()._compute(source, stretches, reach)
         finally:
             swap_archive._CANDLES = current
 

@@ -50,12 +50,7 @@ HAVING sum(swaps) > 0
 ORDER BY span
 """
 
-_KNOWN = """
-SELECT 1 FROM day_candles WHERE chain_id = %(chain_id)s AND token_address = %(address)s
-UNION ALL
-SELECT 1 FROM raw_swaps WHERE chain_id = %(chain_id)s AND token_address = %(address)s
-LIMIT 1
-"""
+_KNOWN = "SELECT 1 FROM {table} WHERE chain_id = %(chain_id)s AND token_address = %(address)s LIMIT 1"
 
 _BLOCK = """if(block_hash != '', concat('#', block_hash),
     if(isNull(block_number), '', concat('@', toString(assumeNotNull(block_number)))))"""
@@ -151,8 +146,12 @@ class ClickHouseHistory:
             return [_Copy(*row) for row in connection.query(sql, values, SETTINGS)]
 
     def knows(self, token: Token) -> bool:
+        """Candles know all but the swaps of the last moment, and need no cold volume."""
         with self._pool.connection() as connection:
-            return bool(connection.query(_KNOWN, token._asdict(), SETTINGS))
+            return any(
+                connection.query(_KNOWN.replace("{table}", table), token._asdict(), SETTINGS)
+                for table in ("day_candles", "raw_swaps")
+            )
 
     def close(self) -> None:
         self._pool.close()

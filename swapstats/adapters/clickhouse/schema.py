@@ -1,7 +1,7 @@
 """The archive's tables: versioned SQL, applied in order and recorded, and the retention that the configuration says.
 
-In the SQL files `{on_cluster}`, `{engine:MergeTree}` and `{storage_policy}` stand for what depends on the deployment, and
-`{caught_up:table}` for a statement that waits, on a cluster, until every server has all of a table.
+In the SQL files `{on_cluster}`, `{engine:MergeTree}` and `{storage_policy}` stand for what depends on the deployment,
+and `{caught_up:table}` for a statement that waits, on a cluster, until every server has all of a table.
 """
 
 import hashlib

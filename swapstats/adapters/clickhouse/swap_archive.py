@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from swapstats.adapters.clickhouse.connection import Settings
-from swapstats.adapters.clickhouse.ground import ClickHouseGround, within
-from swapstats.domain.errors import ArchiveRefused
+from swapstats.adapters.clickhouse.connection import Connection, Settings
+from swapstats.adapters.clickhouse.ground import EVERYWHERE, ClickHouseGround, outside, within
+from swapstats.domain.errors import ArchiveRefused, ArchiveUnavailable
 from swapstats.ports.swap_archive import MAX_BATCH, Row
 from swapstats.ports.swap_source import SourceIdentity
 
@@ -29,6 +29,7 @@ REFRESH_SETTINGS = {**INSERT_SETTINGS, "do_not_merge_across_partitions_select_fi
 CLUSTER_SETTINGS: Settings = {"insert_quorum": "auto", "insert_quorum_parallel": 0, "select_sequential_consistency": 1}
 """On a cluster: what is acknowledged is on a majority, and what is read includes all that was acknowledged."""
 
+Stretches = Mapping[int, tuple[int, int]]
 REFRESH_OFFSETS = 4 * MAX_BATCH
 LAST_MOMENT_MS = 4_260_211_200_000
 """2105-01-01: ClickHouse's Date and DateTime, in which rows age and candles start, do not reach much further."""
@@ -51,6 +52,11 @@ _CANDLES = (
 
 
 class ClickHouseArchive(ClickHouseGround):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._hot: dict[int, int] = {}
+        """Up to which offsets candles were computed without the cold volume."""
+
     def set_aside(self, named: SourceIdentity, source: SourceIdentity) -> None:
         number = int(source.incarnation.rpartition("~")[2]) if source != named else 0
         self._connection.insert("log_incarnations", ("log", "number"), [[named.key], [number + 1]])
@@ -75,20 +81,46 @@ class ClickHouseArchive(ClickHouseGround):
 
     def refresh(self, source: SourceIdentity, written: Mapping[int, int]) -> bool:
         done = self.refreshed(source, list(written))
-        stretches = {p: (done.get(p, 0), min(end, done.get(p, 0) + REFRESH_OFFSETS)) for p, end in written.items()}
-        stretches = {partition: span for partition, span in stretches.items() if span[0] < span[1]}
+        stretches = _next_stretches(done, written)
         if stretches:
-            self._compute(source, stretches)
+            self._compute_or_hot(source, stretches, written)
             columns = zip(*((source.key, p, end) for p, (_, end) in stretches.items()), strict=True)
             self._connection.insert(
                 "candle_progress", ("source", "source_partition", "next_offset"), list(map(list, columns))
             )
         return all(end == written[partition] for partition, (_, end) in stretches.items())
 
-    def _compute(self, source: SourceIdentity, stretches: Mapping[int, tuple[int, int]]) -> None:
+    def _compute_or_hot(self, source: SourceIdentity, stretches: Stretches, written: Mapping[int, int]) -> None:
+        """Without the cold volume, days that have nothing there are computed on and on, in advance of the progress that
+        is kept: once it is back, all since then are computed anew, for others may have changed too."""
+        try:
+            self._compute(source, stretches, EVERYWHERE)
+        except ArchiveUnavailable:
+            if cold := self._cold_days():
+                self._compute_hot(source, {p: first for p, (first, _) in stretches.items()}, written, outside(cold))
+            raise
+        self._hot.clear()
+
+    def _compute_hot(
+        self, source: SourceIdentity, done: Mapping[int, int], written: Mapping[int, int], reach: str
+    ) -> None:
+        """What it has done is kept in memory only, and forgotten where the progress is behind by another's doing."""
+        self._hot = {p: max(first, self._hot.get(p, 0)) for p, first in done.items()}
+        while stretches := _next_stretches(self._hot, {p: written[p] for p in done}):
+            self._compute(source, stretches, reach)
+            self._hot |= {partition: end for partition, (_, end) in stretches.items()}
+
+    def _compute(self, source: SourceIdentity, stretches: Stretches, reach: str) -> None:
         for statement in _CANDLES:
-            sql = statement.replace("{touched}", f"source = %(source)s AND {within(stretches)}")
+            touched = f"source = %(source)s AND {within(stretches)} AND {reach}"
+            sql = statement.replace("{touched}", touched).replace("{reach}", reach)
             self._connection.query(sql, {"source": source.key}, REFRESH_SETTINGS)
+
+
+def _next_stretches(done: Mapping[int, int], written: Mapping[int, int]) -> Stretches:
+    """What one step computes."""
+    stretches = {p: (done.get(p, 0), min(end, done.get(p, 0) + REFRESH_OFFSETS)) for p, end in written.items()}
+    return {partition: span for partition, span in stretches.items() if span[0] < span[1]}
 
 
 def _token(source: SourceIdentity, partitions: Sequence[int], offsets: Sequence[int]) -> str:

@@ -52,6 +52,7 @@ FROM
         (
             SELECT DISTINCT chain_id, token_address, toStartOfMinute(event_time) FROM raw_swaps WHERE {touched}
         )
+            AND {reach}
         GROUP BY sipHash128(
             chain_id, token_address, toStartOfMinute(event_time), tx_hash, log_index,
             block_hash, if(block_hash = '', ifNull(toString(block_number), ''), '')
