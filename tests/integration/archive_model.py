@@ -26,6 +26,7 @@ EXTREMES = {
     "the largest amounts": {"amount_usd": 10**54 - 1, "amount_token": 10**66 - 1},
     "an amount of nothing": {"amount_usd": 0, "amount_token": 0},
     "10^30 tokens": {"amount_token": 10**48},
+    "10^30 tokens and the smallest fraction": {"amount_token": 10**48 + 1, "amount_usd": 1},
     "a Solana signature": {
         "tx_hash": "5VERv8NMvzbJMEkV8xnrLkEaWRtSz9CosKDYjCJjBRnbJLgp8uirBgmQpjKhoR4tjF3ZpRzrFmBV6UjKdiSZkQUW",
         "token_address": "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v",
@@ -34,6 +35,13 @@ EXTREMES = {
     "the highest numbers": {"log_index": 2**32 - 1, "block_number": 2**63 - 1},
     "the least fields": dict.fromkeys(("block_hash", "block_number", "token_symbol", "pool_address", "trader")),
     "letters of everywhere": {"token_symbol": "ΩМ漢🦄'\\\n\t%s", "trader": "0x'); DROP TABLE raw_swaps; --"},
+    "characters that end strings elsewhere": {
+        "tx_hash": "5\0x\n",
+        "token_address": "\0a\t'\\",
+        "token_symbol": "A\0🦄",
+        "pool_address": "\0",
+        "trader": "b\0",
+    },
     "the first moment": {"event_time_ms": 0},
     "a moment in 1970": {"event_time_ms": 86_399_999},
     "a moment in 2100": {"event_time_ms": 4_102_444_800_001},
