@@ -258,5 +258,7 @@ def test_nothing_jumps_while_numbers_move(site: Site, page: Page) -> None:
         page.goto(site.url + path)
         expect(page.locator("#connection-text")).to_have_text("Live")
         with site.moving(how_many=60):
-            page.wait_for_timeout(2_500)
+            page.wait_for_timeout(1_500)
+            site.reorg()
+            page.wait_for_timeout(1_000)
         assert sum(page.evaluate("window.shifts")) < 0.01
