@@ -114,7 +114,7 @@ def history(engine: ClickHouseServer, rows: int) -> list[Figure]:
         print(f"making up {rows} swaps …", flush=True)
         make_up(connection, rows, start_ms)
         archive = ClickHouseArchive(connection)
-        swap_archive.REFRESH_OFFSETS = 250_000
+        swap_archive.REFRESH_OFFSETS = 500_000
         while not archive.refresh(SOURCE, {0: rows}):
             pass
         inserts = insert_times(archive, rows)
