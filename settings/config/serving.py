@@ -69,11 +69,11 @@ class IpBucket(Bucket):
 
 
 class WebSocketBucket(Bucket):
-    refill_per_sec: float = Field(100, gt=0)
+    refill_per_sec: float = Field(500, gt=0)
     """WebSocket connections and subscribe messages a second in the long run, for each `sub`, or else each address."""
-    burst: Count = 10_000
-    """WebSocket connections and subscribe messages at once, for each of these; twice `api.ws.max_conn`, so that all
-    clients of one process may come back together from one address."""
+    burst: Count = 40_000
+    """WebSocket connections and subscribe messages at once, for each of these: enough for all clients of one process
+    (`api.ws.max_conn`) to come back together from one address and to follow several topics each, one by one."""
 
 
 class RateLimit(Section):

@@ -146,4 +146,4 @@ async def test_who_leaves_while_being_counted_follows_nothing() -> None:
 def test_all_clients_of_a_process_may_come_back_at_once() -> None:
     """Each connects and subscribes, be it all with one token or through one gateway."""
     config = load_config()
-    assert config.rate_limit.websocket.burst >= 2 * config.api.ws.max_conn
+    assert config.rate_limit.websocket.burst >= 6 * config.api.ws.max_conn
