@@ -1,7 +1,6 @@
 """HTTP alone, for WSGI workers."""
 
 import os
-import sys
 
 from django.core.wsgi import get_wsgi_application
 
@@ -16,13 +15,8 @@ from swapstats.bootstrap import view_feed  # noqa: E402
 from swapstats.garbage import spare_the_collector  # noqa: E402
 from swapstats.operations import operate_web  # noqa: E402
 
-SWITCH_SECONDS = 0.001
-"""How long a thread that is busy, such as one that ranks ten thousand tokens anew, keeps the interpreter from others.
-By default five times that, which whoever asks meanwhile would wait."""
-
 refuse_unsafe_start()
 operate_web(load_config())
 view_feed()
 spare_the_collector()
-sys.setswitchinterval(SWITCH_SECONDS)
 application = DirectWsgi(django)

@@ -51,8 +51,11 @@ class StatsText(NamedTuple):
         times = _times(self.layout, known.token.as_of_ms)
         if (times.first_ms < known.token.complete_since_ms) != self.is_cut:
             return None
+        return self.filled(known)
+
+    def filled(self, known: Known) -> bytes:
         pieces = self.pieces.copy()
-        pieces[1::2] = times.texts
+        pieces[1::2] = _times(self.layout, known.token.as_of_ms).texts
         return b"".join(pieces)
 
     def _is_of(self, known: Known) -> bool:
@@ -71,7 +74,8 @@ class StatsTexts:
         text = self._kept.get(key)
         content = text.at(known) if text else None
         if text is None or content is None:
-            text, content = write(known, answer)
+            text = write(known, answer)
+            content = text.filled(known)
             self._keep(key, text)
         return text.tag, content
 
@@ -81,10 +85,8 @@ class StatsTexts:
         self._kept[key] = text
 
 
-def write(known: Known, answer: StatsAnswer) -> tuple[StatsText, bytes]:
-    """The text, and how it reads for `known`."""
+def write(known: Known, answer: StatsAnswer) -> StatsText:
     body = answer.body(known)
-    content = encode(body)
     windows: dict[str, dict[str, Any]] = body["windows"]
     shown = tuple(window for window in known.token.windows if window.name in windows)
     edges = [edge for edge in ("from", "to") if shown and edge in windows[shown[0].name]]
@@ -93,7 +95,7 @@ def write(known: Known, answer: StatsAnswer) -> tuple[StatsText, bytes]:
         fields.update((edge, hole) for edge in edges)
     pieces = encode(body).replace(_HOLE, _HOLE + _HOLE).split(_HOLE)
     layout = Layout(shown, "from" in edges, "to" in edges)
-    return StatsText(known, known.tag, layout, "complete_since" in body, pieces), content
+    return StatsText(known, known.tag, layout, "complete_since" in body, pieces)
 
 
 def _has_numbers_of(new: TokenView, old: TokenView) -> bool:
