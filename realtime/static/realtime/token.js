@@ -41,9 +41,7 @@ live.addEventListener("refused", ({ detail }) => {
 function tellCorrection() {
   corrections += 1;
   const words = corrections === 1 ? "" : ` (${whole(corrections)} times since you opened this page)`;
-  const note = element("corrections");
-  note.hidden = false;
-  note.textContent = `↺ The chain reorganised${words}: swaps were taken back, and these figures are corrected.`;
+  element("corrections").textContent = `↺ The chain reorganised${words}: swaps were taken back, and these figures are corrected.`;
 }
 
 const draw = onFrame(() => {
