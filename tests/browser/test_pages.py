@@ -251,8 +251,10 @@ def test_axe_finds_nothing(site: Site, context: BrowserContext, scheme: str, wid
 
 def test_nothing_jumps_while_numbers_move(site: Site, page: Page) -> None:
     page.add_init_script(
-        """window.shifts = [];
-        new PerformanceObserver((list) => { for (const entry of list.getEntries()) window.shifts.push(entry.value); })
+        """window.shifts = [];  // rows are meant to change places
+        const jumps = ({sources}) => sources.some(({node}) => node?.nodeName !== "TR");
+        const note = (list) => window.shifts.push(...list.getEntries().filter(jumps).map(({value}) => value));
+        new PerformanceObserver(note)
             .observe({type: "layout-shift", buffered: true});"""
     )
     for path in ("/", f"/tokens/{site.leader}"):
