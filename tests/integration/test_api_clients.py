@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.db import DatabaseError
@@ -29,6 +28,7 @@ from swapstats.bootstrap import client_registry, token_verifier
 from swapstats.domain.errors import BadToken, DatabaseUnavailable
 from swapstats.ports.token_verifier import Caller
 from tests.parts.live_feed import LiveFeed, traded
+from tests.parts.operators import client_of
 from tests.parts.tokens import bearer, token
 from tests.parts.web_process import WebProcess
 from tests.parts.web_socket import ending, hear, service_of, serving
@@ -54,14 +54,6 @@ def site(registry: DatabaseClientRegistry, monkeypatch: pytest.MonkeyPatch) -> N
     feed.begin({"1:0xa0": traded(1)})
     monkeypatch.setattr("api.views.stats.live_view", lambda: feed.view)
     monkeypatch.setattr("api.throttling.rate_limiter", lambda: limiter)
-
-
-def client_of(*permissions: str) -> Client:
-    user = User.objects.create_user(f"op-{'-'.join(permissions)}", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
